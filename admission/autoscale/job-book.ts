@@ -1,5 +1,7 @@
 import type { WorkflowJob, WorkflowJobStatus } from '../api/autoscale.ts';
 import { labelsOfJob } from '../api/job-labels.ts';
+import { earlierName, type JobIdentity, recordName } from '../jobs/records/rules/name.ts';
+import { sameName } from '../runner/github-name.ts';
 import { Publisher } from './publisher.ts';
 import { type SetKey, setKey } from './rules/set-key.ts';
 import type { Demand, Desired, Job, Runner } from './rules/types.ts';
@@ -64,6 +66,14 @@ export class JobBook {
 
 	get(job: string): Entry | undefined {
 		return this.#entries.get(job);
+	}
+
+	/** By what tells it from all other jobs, also where an earlier version has recorded it. */
+	find(identity: JobIdentity): Entry | undefined {
+		const found = this.get(recordName(identity));
+		if (found) return found;
+		const earlier = this.get(earlierName(identity));
+		return earlier && sameName(earlier.job.repository, identity.repository) ? earlier : undefined;
 	}
 
 	values(): IterableIterator<Entry> {

@@ -123,7 +123,7 @@ export class JobRouter {
 		if (appeared.size > 0)
 			for (const { job } of book.values())
 				if (job.runnerName !== undefined && appeared.has(job.runnerName.toLowerCase()))
-					this.#assign(job.key, set);
+					if (sets.index.covers(set, job)) this.#assign(job.key, set);
 		const waiting = book.of(set).filter(({ job }) => waitsForRunner(job)).length;
 		const after = afterReconcile(facts, runners, scaled?.desired, waiting, clock.now());
 		sets.reconciled(set, after);

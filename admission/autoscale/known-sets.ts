@@ -8,8 +8,8 @@ import type { FixedPart, Job } from './rules/types.ts';
 export class KnownSets {
 	readonly index = new SetIndex();
 	readonly #facts = new Map<SetKey, SetFacts>();
-	/** By a runner's name, in lower case. Of those runners that sets had at their last reconcile. */
-	readonly #setOfRunner = new Map<string, SetKey>();
+	/** By a runner's name, in lower case. Of those runners that sets had at their last reconcile: sets of different owners may use the same names. */
+	readonly #setsOfRunner = new Map<string, Set<SetKey>>();
 	/** Absent: sets have changed since it was made. */
 	#labels: KnownLabels | undefined;
 
@@ -21,9 +21,14 @@ export class KnownSets {
 		return set === undefined ? undefined : this.#facts.get(set);
 	}
 
-	/** The set of the runner that GitHub has named for a job. */
-	ofRunnerOf({ runnerName }: Job): SetKey | undefined {
-		return runnerName === undefined ? undefined : this.#setOfRunner.get(runnerName.toLowerCase());
+	/**
+	 * The set of the runner that GitHub has named for a job. A set whose runners are not registered for the job's repository has
+	 * no such runner: whoever reports jobs of another owner may name any.
+	 */
+	ofRunnerOf(job: Job): SetKey | undefined {
+		if (job.runnerName === undefined) return undefined;
+		const sets = this.#setsOfRunner.get(job.runnerName.toLowerCase()) ?? [];
+		return [...sets].find((set) => this.index.covers(set, job));
 	}
 
 	/** The set is new or has changed. @returns whether that matters for which jobs it can run */
@@ -38,19 +43,26 @@ export class KnownSets {
 	}
 
 	deleted(set: SetKey): void {
-		for (const name of this.#facts.get(set)?.runners ?? []) this.#setOfRunner.delete(name);
+		for (const name of this.#facts.get(set)?.runners ?? []) this.#forgetRunner(name, set);
 		this.#facts.delete(set);
 		this.#labels = undefined;
 		this.index.delete(set);
 	}
 
-	/** These are the runners of the set now, by name in lower case. @returns those that no set had before */
+	/** These are the runners of the set now, by name in lower case. @returns those that it did not have before */
 	runnersSeen(set: SetKey, names: ReadonlySet<string>): string[] {
 		for (const name of this.#facts.get(set)?.runners ?? [])
-			if (!names.has(name)) this.#setOfRunner.delete(name);
-		const appeared = [...names].filter((name) => !this.#setOfRunner.has(name));
-		for (const name of names) this.#setOfRunner.set(name, set);
+			if (!names.has(name)) this.#forgetRunner(name, set);
+		const appeared = [...names].filter((name) => !this.#setsOfRunner.get(name)?.has(set));
+		for (const name of appeared)
+			this.#setsOfRunner.set(name, (this.#setsOfRunner.get(name) ?? new Set<SetKey>()).add(set));
 		return appeared;
+	}
+
+	#forgetRunner(name: string, set: SetKey): void {
+		const sets = this.#setsOfRunner.get(name);
+		sets?.delete(set);
+		if (sets?.size === 0) this.#setsOfRunner.delete(name);
 	}
 
 	reconciled(set: SetKey, facts: SetFacts): void {

@@ -6,6 +6,9 @@ export type Scope =
 	| { kind: 'organization'; name: string }
 	| { kind: 'enterprise'; name: string };
 
+/** In place of an enterprise's name, where none counts: no scope has it (see isName). */
+export const unknownEnterprise = '?';
+
 /** The scope as text, for messages, log lines and map keys: `octo-org/app`, `octo-org`, `enterprises/octo`. */
 export function scopeKey(scope: Scope): string {
 	if (scope.kind === 'repository') return `${scope.owner}/${scope.name}`;

@@ -8,6 +8,8 @@ interface Bounds<Key, Value> {
 	isPinned?: (value: Value) => boolean;
 	/** 0 or more. Where there are too many, the entry with the lowest rank goes; of several, the one set longest ago. Default: 0. */
 	rank?: (value: Value) => number;
+	/** Whose an entry is, so that nobody's entries push out another's: where there are too many, one of those goes who have the most. */
+	ownerOf?: (value: Value) => string;
 	/** Called for each entry that is too old or one too many, and not for one that is deleted or set anew. */
 	onForget?: (key: Key, value: Value) => void;
 }
@@ -50,7 +52,7 @@ export class BoundedMap<Key, Value> {
 	set(key: Key, value: Value, nowMs = 0, lastsMs = this.#bounds.lastsMs ?? Number.POSITIVE_INFINITY): void {
 		this.#entries.delete(key);
 		this.forgetOld(nowMs);
-		if (this.#entries.size >= this.#bounds.most) this.#forgetOne();
+		if (this.#entries.size >= this.#bounds.most) this.#forgetOneFor(value);
 		this.#entries.set(key, { value, untilMs: nowMs + lastsMs });
 	}
 
@@ -97,16 +99,32 @@ export class BoundedMap<Key, Value> {
 		}
 	}
 
-	#forgetOne(): void {
-		const { rank = () => 0 } = this.#bounds;
+	#forgetOneFor(fresh: Value): void {
+		const { rank = () => 0, ownerOf } = this.#bounds;
+		const of = ownerOf && this.#ownerOfMost(ownerOf, ownerOf(fresh));
 		let lowest: { key: Key; value: Value; rank: number } | undefined;
 		for (const [key, { value }] of this.#entries) {
-			if (this.#isPinned(value)) continue;
+			if (this.#isPinned(value) || (of !== undefined && ownerOf?.(value) !== of)) continue;
 			const own = rank(value);
 			if (!lowest || own < lowest.rank) lowest = { key, value, rank: own };
 			if (own === 0) break;
 		}
 		if (lowest) this.#forget(lowest.key, lowest.value);
+	}
+
+	/** Whose entries are the most, with one that is about to be added; of several owners, that one's. */
+	#ownerOfMost(ownerOf: (value: Value) => string, added: string): string | undefined {
+		const counts = new Map<string, number>([[added, 1]]);
+		let most: string | undefined;
+		for (const { value } of this.#entries.values()) {
+			if (this.#isPinned(value)) continue;
+			const owner = ownerOf(value);
+			const count = (counts.get(owner) ?? 0) + 1;
+			counts.set(owner, count);
+			const than = counts.get(most ?? '') ?? 0;
+			if (most === undefined || count > than || (count === than && owner === added)) most = owner;
+		}
+		return most;
 	}
 
 	#forget(key: Key, value: Value): void {

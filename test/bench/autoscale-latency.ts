@@ -145,11 +145,16 @@ async function settled(hook: Webhook, part: Part, set: SetUnderTest): Promise<vo
 
 /** Of each queued job its first delivery. */
 function firstOfEach(deliveries: Webhook['deliveries']): Delivered[] {
-	const atMs = new Map<number, number>();
+	const first = new Map<number, Delivered>();
 	for (const { action, request, deliveredAtMs } of deliveries) {
 		if (action !== 'queued') continue;
-		const { workflow_job } = JSON.parse(request.body) as { workflow_job: { id: number } };
-		atMs.set(workflow_job.id, Math.min(atMs.get(workflow_job.id) ?? deliveredAtMs, deliveredAtMs));
+		const { workflow_job, repository } = JSON.parse(request.body) as {
+			workflow_job: { id: number };
+			repository: { full_name: string };
+		};
+		const { id: jobId } = workflow_job;
+		const atMs = Math.min(first.get(jobId)?.atMs ?? deliveredAtMs, deliveredAtMs);
+		first.set(jobId, { jobId, repository: repository.full_name, atMs });
 	}
-	return [...atMs].map(([jobId, at]) => ({ jobId, atMs: at }));
+	return [...first.values()];
 }

@@ -1,3 +1,4 @@
+import { recordName } from '../../jobs/records/rules/name.ts';
 import { scopeKey } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
@@ -42,7 +43,7 @@ export class Poll {
 	readonly #credentials: Credentials;
 	readonly #queue: QueryQueue;
 	readonly #drifts = new Map<SetKey, DriftState>();
-	readonly #ownWrites = new BoundedMap<number, true>({ most: mostOwnWrites, lastsMs: ownWriteMs });
+	readonly #ownWrites = new BoundedMap<string, true>({ most: mostOwnWrites, lastsMs: ownWriteMs });
 	#runs = false;
 	readonly #underway = new Set<Promise<void>>();
 
@@ -67,10 +68,10 @@ export class Poll {
 	}
 
 	/** The record of a job has changed: by an event, unless we wrote it. Records that exist at the start say nothing. */
-	#jobRecorded({ id, repository }: Job): void {
+	#jobRecorded(job: Job): void {
 		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
-		if (!this.#ownWrites.has(id, nowMs)) this.#repositories.event(repository, nowMs);
+		if (!this.#ownWrites.has(recordName(job), nowMs)) this.#repositories.event(job.repository, nowMs);
 	}
 
 	/** The jobs of a repository's open runs, for metrics that count them. */

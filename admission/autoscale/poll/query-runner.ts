@@ -50,13 +50,13 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
-	readonly #ownWrites: BoundedMap<number, true>;
+	readonly #ownWrites: BoundedMap<string, true>;
 
-	/** @param ownWrites gets the id of each job right before its record is written */
+	/** @param ownWrites gets the `recordName` of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
-		ownWrites: BoundedMap<number, true>,
+		ownWrites: BoundedMap<string, true>,
 	) {
 		this.#dependencies = dependencies;
 		this.#repositories = repositories;
@@ -98,7 +98,7 @@ export class QueryRunner {
 			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
 			return this.#answered(key, 'unknown', askedMs);
 		}
-		await this.#write(outcome.job, repository, this.#record(id), askedMs);
+		await this.#write(outcome.job, repository, this.#record(repository, id), askedMs);
 		this.#answered(key, checkedOf(outcome.job), askedMs);
 	}
 
@@ -129,7 +129,7 @@ export class QueryRunner {
 		const known = repository.runs.get(runId);
 		// "Not modified" does not help where a record says something else by now.
 		const agrees = (known?.jobs ?? []).every(({ id, status }) => {
-			const { state = status } = this.#record(id) ?? {};
+			const { state = status } = this.#record(repository, id) ?? {};
 			return state === status || (state === 'waiting' && status !== 'queued');
 		});
 		const askedMs = clock.now();
@@ -150,7 +150,7 @@ export class QueryRunner {
 		const jobs: RunJob[] = [];
 		for (const job of outcome.jobs) {
 			const { id, status, labels } = job;
-			const record = this.#record(id);
+			const record = this.#record(repository, id);
 			await this.#write(job, repository, record, askedMs);
 			jobs.push({ id, status, labels, ours: record !== undefined || this.#concerns(labels) });
 		}
@@ -219,9 +219,9 @@ export class QueryRunner {
 		if (this.#visibility.note(key, found, clock.monotonic())) book.visibilityLearned(known.name);
 	}
 
-	#record(id: number): Job | undefined {
+	#record({ name: repository }: Repository, id: number): Job | undefined {
 		const { book, host } = this.#dependencies;
-		return book.get(recordName(host, id))?.job;
+		return book.find({ host, repository, id })?.job;
 	}
 
 	/** Whether a job with these labels is recorded. */
@@ -236,7 +236,7 @@ export class QueryRunner {
 
 	/** Writes what is new about a job. One that has completed and was never recorded is ignored. */
 	async #write(
-		{ id, labels, body }: AnsweredJob,
+		{ labels, body }: AnsweredJob,
 		repository: Repository,
 		record: Job | undefined,
 		askedMs: number,
@@ -246,7 +246,7 @@ export class QueryRunner {
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
 		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels)) return;
-		this.#ownWrites.set(id, true, clock.monotonic());
+		this.#ownWrites.set(recordName(facts), true, clock.monotonic());
 		const written = await records.write(facts, 'answer');
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
 	}

@@ -121,7 +121,7 @@ function bySignals(
 function isItsJob(runner: Runner, job: Job): boolean {
 	if (hasEnded(runner)) return true;
 	const { jobId, ...run } = runner.job ?? {};
-	if (jobId !== undefined ? jobId !== job.id : !fits(run, job)) return false;
+	if ((jobId ?? job.id) !== job.id || !fits(run, job)) return false;
 	// One that has begun since then is another.
 	return job.state !== 'completed' || (runner.busySinceMs ?? 0) <= job.stateMs;
 }
@@ -149,29 +149,28 @@ const longestBusyFirst = (one: Runner, other: Runner) =>
 
 /** Jobs that no runner is known to have, to be found by what a job signal says of them. */
 class FreeJobs {
-	readonly #byId = new Map<number, Job>();
+	/** Jobs of different repositories may be reported with the same id. */
+	readonly #byId = new Map<number, Set<Job>>();
 	readonly #byRun = new Map<number | undefined, Set<Job>>();
 
 	constructor(jobs: readonly Job[]) {
 		for (const job of jobs.toSorted((one, other) => one.openedMs - other.openedMs)) {
-			this.#byId.set(job.id, job);
-			const siblings = this.#byRun.get(job.runId);
-			if (siblings) siblings.add(job);
-			else this.#byRun.set(job.runId, new Set([job]));
+			this.#byId.set(job.id, (this.#byId.get(job.id) ?? new Set()).add(job));
+			this.#byRun.set(job.runId, (this.#byRun.get(job.runId) ?? new Set()).add(job));
 		}
 	}
 
-	#takeId(id: number): Job | undefined {
-		const job = this.#byId.get(id);
+	#take(job: Job | undefined): Job | undefined {
 		if (!job) return undefined;
-		this.#byId.delete(id);
+		this.#byId.get(job.id)?.delete(job);
 		this.#byRun.get(job.runId)?.delete(job);
 		return job;
 	}
 
 	/** By GitHub's id; where it is not known, by the run: one that GitHub says to run, one of this name, the oldest. */
 	take({ jobId, name, ...run }: Partial<RunOfJob>, sinceMs: number | undefined): Job | undefined {
-		if (jobId !== undefined) return this.#takeId(jobId);
+		if (jobId !== undefined)
+			return this.#take([...(this.#byId.get(jobId) ?? [])].find((job) => fits(run, job)));
 		if (run.runId === undefined) return undefined;
 		let best: Job | undefined;
 		let bestRank = Number.NEGATIVE_INFINITY;
@@ -183,7 +182,7 @@ class FreeJobs {
 			best = job;
 			bestRank = rank;
 		}
-		return best && this.#takeId(best.id);
+		return this.#take(best);
 	}
 }
 

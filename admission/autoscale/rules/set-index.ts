@@ -63,6 +63,11 @@ export class SetIndex {
 		return scopes.filter((scope) => this.#byScope.has(scope));
 	}
 
+	/** Whether the set's runners may be given jobs of this repository, by where they register. */
+	covers(set: SetKey, job: Pick<Job, 'host' | 'repository' | 'enterprise'>): boolean {
+		return this.scopesOf(job).some((scope) => this.#byScope.get(scope)?.has(set));
+	}
+
 	/** The sets whose runners register there; each scope as `scopesOf` names it. */
 	within(scopes: readonly string[]): IndexedSet[] {
 		return scopes.flatMap((scope) => [...(this.#byScope.get(scope)?.values() ?? [])]);

@@ -1,16 +1,17 @@
 import { type Hook, ownerOf } from '../../github/deliveries.ts';
+import { foldedScope, foldName } from '../../runner/github-name.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
-import { hookForgottenMs, mostHooks } from './rules/policy.ts';
-import type { WebhookSecret } from './rules/secrets.ts';
+import { hookForgottenMs, mostHooks, mostSecrets } from './rules/policy.ts';
+import type { Signers } from './rules/secrets.ts';
 import { readNote, type WebhookNote, writeNote } from './rules/webhook-note.ts';
 
 /** A webhook, and up to when its failed deliveries were read. */
 export interface KnownWebhook {
 	readonly hook: Hook;
-	/** What its last delivery was signed with: whose events it may report. */
-	by: readonly Pick<WebhookSecret, 'scopes'>[];
+	/** What its deliveries were signed with: whose events it may report. Nobody takes that from the others. */
+	by: Signers;
 	/** When its last delivery came, or was to come, ms since the epoch. */
 	seenMs: number;
 	/** All of its deliveries that failed before were read, ms since the epoch; undefined: that is not known. */
@@ -39,18 +40,26 @@ interface KnownWebhooksOptions {
  */
 export class KnownWebhooks {
 	readonly #options: KnownWebhooksOptions;
-	/** By id and owner. The one whose last delivery is the oldest goes first. */
-	readonly #hooks = new BoundedMap<string, KnownWebhook>({ most: mostHooks, rank: ({ seenMs }) => seenMs });
+	/**
+	 * By id and owner. Ids are not signed, so whoever may send deliveries can name any: of the owner with the most webhooks one goes
+	 * first that GitHub has not shown, then the one whose last delivery is the oldest.
+	 */
+	readonly #hooks = new BoundedMap<string, KnownWebhook>({
+		most: mostHooks,
+		ownerOf: ({ hook: { owner } }) =>
+			owner.kind === 'app' ? '' : foldName(owner.kind === 'repository' ? owner.owner : owner.name),
+		rank: ({ seenMs, shown }) => (shown ? seenMs : seenMs / 1_000),
+	});
 
 	constructor(options: KnownWebhooksOptions) {
 		this.#options = options;
 	}
 
 	/** A verified delivery came from this webhook. */
-	deliveryReceived(hook: Hook, by: KnownWebhook['by']): void {
+	deliveryReceived(hook: Hook, by: Signers): void {
 		const nowMs = this.#options.clock.now();
 		const known = this.#hooks.get(keyOf(hook)) ?? this.#add(hook, by, nowMs);
-		known.by = by;
+		known.by = joined(known.by, by);
 		known.seenMs = nowMs;
 		this.#options.metrics.sightings.received(nameOf(hook), nowMs);
 	}
@@ -108,7 +117,7 @@ export class KnownWebhooks {
 		if (readUpToMs !== undefined) known.readUpToMs = Math.max(known.readUpToMs ?? 0, readUpToMs);
 	}
 
-	#add(hook: Hook, by: KnownWebhook['by'], seenMs: number): KnownWebhook {
+	#add(hook: Hook, by: Signers, seenMs: number): KnownWebhook {
 		const known: KnownWebhook = {
 			hook,
 			by,
@@ -125,7 +134,15 @@ export class KnownWebhooks {
 	}
 }
 
-const keyOf = (hook: Hook): string => `${hook.id} ${ownerOf(hook)}`.toLowerCase();
+/** An App has one webhook, which is asked for without its id. */
+const keyOf = (hook: Hook): string =>
+	foldName(hook.owner.kind === 'app' ? 'app' : `${hook.id} ${ownerOf(hook)}`);
+
+/** The signers of both, each once. There are as many as secrets. */
+function joined(before: Signers, by: Signers): Signers {
+	const all = new Map([...before, ...by].map((one) => [one.scopes?.map(foldedScope).join() ?? '*', one]));
+	return [...all.values()].slice(-mostSecrets);
+}
 
 /** For people. */
 export const nameOf = (hook: Hook): string => `${ownerOf(hook)}, webhook ${hook.id}`;

@@ -11,7 +11,7 @@ import { type KnownWebhook, type KnownWebhooks, nameOf } from './known-webhooks.
 import type { HandleEvent } from './receiver.ts';
 import { readFromMs, reportsRunner, toRead } from './rules/lost.ts';
 import { lostEveryMs, mostFailuresOfARound, readBackMs, settingsEveryMs } from './rules/policy.ts';
-import { mayReport } from './rules/secrets.ts';
+import { mayReport, withCoveredEnterprise } from './rules/secrets.ts';
 
 export interface LostDeliveriesOptions {
 	hooks: Pick<KnownWebhooks, 'all'>;
@@ -137,7 +137,8 @@ export class LostDeliveries {
 		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'failure';
 		if (mayReport(by, answer.payload) !== true) return 'out-of-scope';
 		const of = atMs < this.#options.clock.now() - readBackMs ? 'jobs' : 'jobs and runners';
-		const result = await this.#options.handle(event, answer.payload, deliveredMs(guid, atMs), of);
+		const payload = withCoveredEnterprise(by, answer.payload);
+		const result = await this.#options.handle(event, payload, deliveredMs(guid, atMs), of);
 		return result instanceof Refusal && result.result === 'unreadable' ? result.result : result;
 	}
 

@@ -11,7 +11,7 @@ import { deliveredMs } from '../records/rules/delivered.ts';
 import { type EventWriters, readEvent, withoutRunner, writeEvent } from './handle-event.ts';
 import { hookOf } from './rules/lost.ts';
 import { answerWithinMs, eventLimits } from './rules/policy.ts';
-import { mayReport, type WebhookSecret } from './rules/secrets.ts';
+import { coversHook, mayReport, type WebhookSecret, withCoveredEnterprise } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
 
 interface ReceiverOptions extends EventWriters {
@@ -79,14 +79,16 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
 		const { payload, by } = delivery;
 		const event = String(request.headers['x-github-event'] ?? '');
-		const may = mayReport(by, payload);
+		const may = mayReport(by, payload, await secrets.current());
 		if (may === false || (may === 'silent' && event === 'workflow_job')) return outOfScope();
 		const hook = hookOf((name) => request.headers[name]?.toString(), payload);
-		if (hook && may === true) onDelivery(hook, by);
+		// Its headers are not signed.
+		if (hook && may === true && coversHook(by, hook.owner)) onDelivery(hook, by);
 		if (event === 'ping') return { status: 200, text: 'pong' };
 
 		// GitHub does not wait for what takes longer. What has been begun goes on, and does no harm when it is done twice.
-		const handling = handle(event, payload, deliveredMs(idOf(request), clock.now()));
+		const covered = withCoveredEnterprise(by, payload);
+		const handling = handle(event, covered, deliveredMs(idOf(request), clock.now()));
 		const result = await waitFor(clock, handling, { ms: answerWithinMs }, () =>
 			overloaded('it was not written in time'),
 		);

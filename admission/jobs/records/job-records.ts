@@ -2,12 +2,13 @@ import { autoscaleKinds, type WorkflowJob } from '../../api/autoscale.ts';
 import { collectionPath, objectPath } from '../../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError } from '../../kube/client.ts';
 import { createObject, getObject, mergePatch } from '../../kube/objects.ts';
+import { sameName } from '../../runner/github-name.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { JobFacts } from './rules/facts.ts';
 import { concernsUs } from './rules/labels.ts';
 import { changeOf, leavesTrace, opened, type Source } from './rules/merge.ts';
-import { recordName } from './rules/name.ts';
+import { earlierName, recordName } from './rules/name.ts';
 import { callWithinMs, countEveryMs, mostRecords, refusalLoggedEveryMs, tries } from './rules/policy.ts';
 import type { SetLabels } from './set-labels.ts';
 
@@ -47,26 +48,35 @@ export class JobRecords {
 	 * @throws KubeError if it could not be read or written, code 409 if others changed it at every try
 	 */
 	async write(facts: JobFacts, source: Source): Promise<Written> {
-		const { client, namespace, clock } = this.#options;
-		const name = recordName(facts.host, facts.id);
-		const path = objectPath(resource, { namespace, name });
-		const read = () => getObject<WorkflowJob>(client, path, limits);
+		const name = recordName(facts);
 		// A job that is queued is mostly new.
 		const opens = facts.state === 'waiting' || facts.state === 'queued';
-		let found = opens ? undefined : await read();
+		let found = (opens ? undefined : await this.#read(name)) ?? (await this.#ofEarlierVersion(facts));
 		for (let attempt = 0; attempt < tries; attempt++) {
 			if (!found) {
 				if (!leavesTrace(facts)) return 'unchanged';
 				const created = await this.#create(name, facts);
 				if (created !== 'exists') return created;
+				found = await this.#read(name);
 			} else {
-				const change = changeOf(found.spec, facts, source, clock.now());
+				const change = changeOf(found.spec, facts, source, this.#options.clock.now());
 				if (!change) return 'unchanged';
-				if (await this.#change(path, found, change)) return 'recorded';
+				if (await this.#change(found, change)) return 'recorded';
+				found = await this.#read(found.metadata.name);
 			}
-			found = await read();
 		}
 		throw new KubeError(409, 'Conflict', `workflowjob ${name} changed at every try to write on it`);
+	}
+
+	#read(name: string): Promise<WorkflowJob | undefined> {
+		const { client, namespace } = this.#options;
+		return getObject<WorkflowJob>(client, objectPath(resource, { namespace, name }), limits);
+	}
+
+	/** The record that an earlier version has made of this job: an upgrade loses none. */
+	async #ofEarlierVersion(facts: JobFacts): Promise<WorkflowJob | undefined> {
+		const found = await this.#read(earlierName(facts));
+		return found && sameName(found.spec.repository, facts.repository) ? found : undefined;
 	}
 
 	async #create(name: string, facts: JobFacts): Promise<Written | 'exists'> {
@@ -86,11 +96,13 @@ export class JobRecords {
 	}
 
 	/** False where it was changed meanwhile, or is gone. */
-	async #change(path: string, { metadata }: WorkflowJob, change: WorkflowJob['spec'] | object) {
-		const { uid, resourceVersion } = metadata;
+	async #change({ metadata }: WorkflowJob, change: WorkflowJob['spec'] | object) {
+		const { client, namespace } = this.#options;
+		const { name, uid, resourceVersion } = metadata;
+		const path = objectPath(resource, { namespace, name });
 		try {
 			const preconditions = { uid, resourceVersion } as { uid: string; resourceVersion: string };
-			await mergePatch(this.#options.client, path, { spec: change }, preconditions, limits);
+			await mergePatch(client, path, { spec: change }, preconditions, limits);
 			return true;
 		} catch (error) {
 			if (isConflict(error) || isNotFound(error)) return false;

@@ -58,7 +58,7 @@ class Jobs {
 	async make(spec: Partial<WorkflowJobSpec>, status: WorkflowJobStatus): Promise<string> {
 		const id = ++lastId;
 		const { apiVersion, kind } = autoscaleKinds.workflowJob;
-		const name = recordName('github.com', id);
+		const name = recordName({ host: 'github.com', repository: 'octo-org/app', id });
 		this.#names.push(name);
 		const now = new Date().toISOString();
 		const job: WorkflowJob = {

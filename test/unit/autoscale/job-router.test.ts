@@ -125,4 +125,21 @@ test('after stop nothing is routed any more, also in the middle', async () => {
 	assert.is(clock.waiting, 0);
 });
 
+test('a foreign job that names a runner does not count for its set, whoever else has runners of that name', async () => {
+	const { clock, book, router, change, record } = started();
+	change('added', 'b');
+	const runners = [{ uid: 'u', name: 'linux-0', phase: 'idle' }] as never;
+	book.setReconciled('RunnerSet ci/b', { runners, scaled: undefined });
+	const foreign = { state: 'in_progress', runnerName: 'Linux-0' } as const;
+	record(1, { ...foreign, repository: 'evil/app' });
+	record(2, { ...foreign, enterprise: '?' });
+	await clock.pass(1_000);
+	assert.equal([book.get('j1')?.set, book.get('j2')?.set], [undefined, 'RunnerSet ci/b']);
+	book.setReconciled('RunnerSet ci/b', { runners: [], scaled: undefined });
+	book.setReconciled('RunnerSet ci/b', { runners, scaled: undefined });
+	await clock.pass(1_000);
+	assert.is(book.get('j1')?.set, undefined, 'nor when the runner appears');
+	router.stop();
+});
+
 test.run();

@@ -103,7 +103,10 @@ export class AutoscaledWorld extends SetsWorld {
 		this.api.put(jobsPath, {
 			apiVersion,
 			kind,
-			metadata: { name: recordName('github.com', id), namespace: names.namespace },
+			metadata: {
+				name: recordName({ host: 'github.com', repository: 'octo-org/app', id }),
+				namespace: names.namespace,
+			},
 			spec: {
 				host: 'github.com',
 				id,
@@ -119,7 +122,11 @@ export class AutoscaledWorld extends SetsWorld {
 	}
 
 	recordOf(id: number): WorkflowJob | undefined {
-		const found = this.api.find(jobsPath, recordName('github.com', id), names.namespace);
+		const found = this.api.find(
+			jobsPath,
+			recordName({ host: 'github.com', repository: 'octo-org/app', id }),
+			names.namespace,
+		);
 		return found as unknown as WorkflowJob | undefined;
 	}
 

@@ -143,6 +143,20 @@ test('a value that is replaced stays as old as it is, and one that is not there 
 	assert.equal([...map.keys()], ['b', 'c']);
 });
 
+test('of owners the one with the most entries makes room, so that nobody pushes out another', () => {
+	const map = new BoundedMap<string, string>({ most: 4, ownerOf: (value) => value });
+	map.set('honest', 'octo');
+	for (let nth = 0; nth < 10; nth++) map.set(`evil-${nth}`, 'evil');
+	assert.equal([...map.keys()], ['honest', 'evil-7', 'evil-8', 'evil-9']);
+	map.set('other', 'octo');
+	map.set('third', 'octo');
+	assert.equal(
+		[...map.keys()],
+		['evil-8', 'evil-9', 'other', 'third'],
+		'where both have as many: one of its own',
+	);
+});
+
 test('entries may be deleted while they are gone through', () => {
 	const map = new BoundedMap<number, number>({ most: 9 });
 	for (let key = 0; key < 5; key++) map.set(key, key);

@@ -1,5 +1,6 @@
+import type { Hook } from '../../../github/deliveries.ts';
 import { sameName } from '../../../runner/github-name.ts';
-import { type Scope, scopeFromPath } from '../../../runner/scope.ts';
+import { type Scope, scopeFromPath, scopeKey, unknownEnterprise } from '../../../runner/scope.ts';
 import { objectOf, textOf } from '../../rules/fields.ts';
 import { mostSecrets } from './policy.ts';
 
@@ -39,17 +40,20 @@ export function readScopedSecrets(text: string): { secrets: WebhookSecret[]; unr
 	return { secrets, unread };
 }
 
+/** For whom the secrets are that have signed something. */
+export type Signers = readonly Pick<WebhookSecret, 'scopes'>[];
+
 /**
  * Whether the events of this payload's owner may be signed with any of these secrets. `silent`: it names no owner, as the
  * ping of an App's webhook.
  *
  * Everything that it names counts: a secret for one organization must not be believed about another's repository.
+ *
+ * @param all every secret that is configured: that of an enterprise does not speak for an owner who has one of its own, since
+ * nothing says which organizations are the enterprise's
  */
-export function mayReport(
-	by: readonly Pick<WebhookSecret, 'scopes'>[],
-	payload: unknown,
-): boolean | 'silent' {
-	if (by.some(({ scopes }) => scopes === undefined)) return true;
+export function mayReport(by: Signers, payload: unknown, all: Signers = []): boolean | 'silent' {
+	if (isAnybody(by)) return true;
 	const { repository, organization, enterprise } = objectOf(payload);
 	const fullName = textOf(objectOf(repository).full_name);
 	const login = textOf(objectOf(organization).login);
@@ -57,12 +61,44 @@ export function mayReport(
 	if (fullName === undefined && login === undefined && slug === undefined) return 'silent';
 	const owner = fullName?.split('/')[0] ?? login;
 	if (login !== undefined && !sameName(login, owner)) return false;
-	const covers = (scope: Scope): boolean => {
+	const isOwn = (scope: Scope): boolean => {
 		if (scope.kind === 'repository') return sameName(`${scope.owner}/${scope.name}`, fullName);
-		return sameName(scope.name, scope.kind === 'organization' ? owner : slug);
+		return scope.kind === 'organization' && sameName(scope.name, owner);
 	};
-	return by.some(({ scopes }) => scopes?.some(covers));
+	if (anyScope(by, isOwn)) return true;
+	return (
+		anyScope(by, ({ kind, name }) => kind === 'enterprise' && sameName(name, slug)) && !anyScope(all, isOwn)
+	);
 }
+
+/**
+ * The payload with the enterprise that its signer may name: an organization's secret says nothing about an enterprise, whose
+ * runners would be made for its jobs. It may be given both: `octo-org, enterprises/octo: SECRET`.
+ */
+export function withCoveredEnterprise(by: Signers, payload: unknown): unknown {
+	if (isAnybody(by)) return payload;
+	const slug = textOf(objectOf(objectOf(payload).enterprise).slug);
+	const may = by.flatMap(({ scopes = [] }) => scopes.filter(({ kind }) => kind === 'enterprise'));
+	// GitHub Enterprise Server has one enterprise, which its events need not name.
+	const named = slug === undefined && may.length === 1 ? may[0]?.name : slug;
+	const covered = may.some(({ name }) => sameName(name, named));
+	return { ...objectOf(payload), enterprise: { slug: covered ? named : unknownEnterprise } };
+}
+
+/** Whether the webhook of this owner may be looked at for what these secrets have signed. An App's is that of the server's own credential. */
+export const coversHook = (by: Signers, owner: Hook['owner']): boolean =>
+	isAnybody(by) ||
+	anyScope(by, (scope) => {
+		if (owner.kind === 'app' || scope.kind === 'enterprise') return true;
+		if (scope.kind === 'organization')
+			return sameName(scope.name, owner.kind === 'repository' ? owner.owner : owner.name);
+		return owner.kind === 'repository' && sameName(scopeKey(scope), scopeKey(owner));
+	});
+
+const isAnybody = (by: Signers): boolean => by.some(({ scopes }) => scopes === undefined);
+
+const anyScope = (by: Signers, is: (scope: Scope) => boolean): boolean =>
+	by.some(({ scopes }) => scopes?.some(is));
 
 const parts = (text: string): string[] =>
 	text

@@ -22,6 +22,8 @@ export interface Steps {
 
 export interface Delivered {
 	jobId: number;
+	/** OWNER/NAME. */
+	repository: string;
 	/** Unix ms. */
 	atMs: number;
 }
@@ -36,7 +38,9 @@ export function stepsOf(
 	delivered: readonly Delivered[],
 	creates: ReadonlyMap<string, readonly Create[]>,
 ): Steps[] {
-	const atMs = new Map(delivered.map((one) => [recordName(host, one.jobId), one.atMs]));
+	const atMs = new Map(
+		delivered.map((one) => [recordName({ host, repository: one.repository, id: one.jobId }), one.atMs]),
+	);
 	const records = (creates.get('workflowjobs') ?? []).filter(({ name }) => atMs.has(name));
 	const owners = creates.get(kind === 'RunnerSet' ? 'statefulsets' : 'runners') ?? [];
 	const pods = new Map((creates.get('pods') ?? []).map((pod) => [pod.name, pod]));

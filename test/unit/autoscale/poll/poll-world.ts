@@ -157,7 +157,7 @@ export class PollWorld {
 		return this.records.get(id)?.state;
 	}
 
-	keyOf = ({ id }: WorkflowJob): string => recordName('github.com', id);
+	keyOf = ({ id, repository }: WorkflowJob): string => recordName({ host: 'github.com', repository, id });
 
 	/** Calls that cost something, of the dearest minute, wherever it begins. */
 	mostChargedInAMinute(fromMs = 0): number {
@@ -189,7 +189,7 @@ export class PollWorld {
 		const nowMs = this.clock.now();
 		if (!before) {
 			if (!leavesTrace(facts)) return 'unchanged';
-			this.records.set(facts.id, { ...opened(facts, nowMs), key: recordName(facts.host, facts.id) });
+			this.records.set(facts.id, { ...opened(facts, nowMs), key: recordName(facts) });
 			this.book.recorded(facts.id);
 			return 'recorded';
 		}

@@ -155,4 +155,26 @@ test('notes that nobody needs: unreadable, of one that is silent for long, more 
 	assert.equal(known.notes(), {});
 });
 
+test('ids are not signed: one owner who names many pushes out its own, and nobody takes a webhook from its signers', async () => {
+	const { clock, replica } = setUp();
+	const known = replica();
+	known.deliveryReceived(hook, [{ scopes: scopes('octo-org') }]);
+	for (let id = 100; id < 100 + 3 * mostHooks; id++) {
+		await clock.pass(1_000);
+		known.deliveryReceived({ id, owner: { kind: 'organization', name: 'evil-org' } }, [
+			{ scopes: scopes('evil-org') },
+		]);
+		const repository = { kind: 'repository', owner: 'evil-org', name: `r${id}` } as const;
+		known.deliveryReceived({ id, owner: repository }, [{ scopes: scopes('evil-org') }]);
+	}
+	assert.ok(known.all().some(({ hook: { id } }) => id === hook.id));
+	const app = (id: number, by: string) =>
+		known.deliveryReceived({ id, owner: { kind: 'app' } }, [{ scopes: scopes(by) }]);
+	app(7, 'octo-org');
+	app(8, 'evil-org');
+	app(8, 'evil-org');
+	const [ofApp, ...more] = known.all().filter(({ hook: { owner } }) => owner.kind === 'app');
+	assert.equal([ofApp?.by, more], [[{ scopes: scopes('octo-org') }, { scopes: scopes('evil-org') }], []]);
+});
+
 test.run();

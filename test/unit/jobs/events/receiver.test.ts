@@ -347,6 +347,40 @@ test('a secret with scopes: what it signs outside them is 401, and nothing of it
 	close();
 });
 
+test('an enterprise counts only where the secret is for it; its secret does not speak for an owner who has one', async () => {
+	const { secrets: scoped } = readScopedSecrets(
+		'evil-org: evil\nacme, enterprises/octo: both\nenterprises/octo: ofAll\nocto-org: own',
+	);
+	const { deliver, received, recorded, close } = await receiver({ scoped });
+	const of = (login: string, rest: object = { enterprise: { slug: 'octo' } }) =>
+		payload({
+			repository: { full_name: `${login}/app`, html_url: `https://github.com/${login}/app` },
+			rest: { organization: { login }, ...rest },
+		});
+	const named = async (body: unknown, by: string) => {
+		const { status } = await deliver(body, { by });
+		return status === 200 ? [recorded.at(-1)?.enterprise, received.at(-1)?.enterprise] : status;
+	};
+	assert.equal(await named(of('evil-org'), 'evil'), ['?', '?'], 'it names another enterprise');
+	assert.equal(await named(of('evil-org', {}), 'evil'), ['?', '?'], 'it names none: it may not be any');
+	assert.equal(await named(of('acme'), 'both'), ['octo', 'octo']);
+	assert.equal(await named(of('other-org'), 'ofAll'), ['octo', 'octo']);
+	assert.equal(await named(of('octo-org'), 'own'), ['?', '?']);
+	assert.equal(await named(of('octo-org'), secret), ['octo', 'octo'], 'that for everybody');
+	assert.is(await named(of('octo-org'), 'ofAll'), 401, 'it has a secret of its own');
+	close();
+});
+
+test('the webhook of a delivery counts only where its secret covers it', async () => {
+	const { secrets: scoped } = readScopedSecrets('octo-org/app: app\nocto-org: org');
+	const { deliver, hooks, close } = await receiver({ scoped });
+	await deliver(payload(), { by: 'app' });
+	assert.equal(hooks, [], "the secret of one repository is not that of the organization's webhook");
+	await deliver(payload(), { by: 'org' });
+	assert.is(hooks.length, 1);
+	close();
+});
+
 test('ping: pong; any GET: 200, without a signature', async () => {
 	const { deliver, send, received, close } = await receiver();
 	assert.is((await deliver({ zen: 'Keep it logically awesome.' }, { event: 'ping' })).status, 200);

@@ -6,7 +6,7 @@ import { collectionPath } from '../../../../admission/api/paths.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { eventRecorder, JobRecords, type Written } from '../../../../admission/jobs/records/job-records.ts';
 import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
-import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
+import { earlierName, recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import { mostRecords, pastLabelLastsMs, tries } from '../../../../admission/jobs/records/rules/policy.ts';
 import { SetLabels } from '../../../../admission/jobs/records/set-labels.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
@@ -44,7 +44,8 @@ function setUp() {
 		const [written] = await Promise.all([by.write(said, 'event'), clock.pass(500)]);
 		return written;
 	};
-	const record = (id = 7) => api.find(records, recordName('github.com', id), namespace);
+	const record = (id = 7) =>
+		api.find(records, recordName({ host: 'github.com', repository: 'octo-org/app', id }), namespace);
 	const writes = () =>
 		api.callsTo('POST', /workflowjobs/).length + api.callsTo('PATCH', /workflowjobs/).length;
 	const fails = async (said: JobFacts, code: number) => {
@@ -91,6 +92,36 @@ test('a job from its first event to its last: one object, a write for each chang
 	assert.is(writes(), 3 + 2);
 });
 
+test("the id of another owner's job reaches nothing of it", async () => {
+	const { write, api, record } = setUp();
+	const evil = { ...facts('completed'), repository: 'evil-org/app' };
+	await write(evil);
+	assert.is(await write(facts('queued')), 'recorded');
+	await write({ ...evil, deliveredAt: '2026-11-23T12:30:00.000Z' });
+	assert.is(record()?.spec?.state, 'queued');
+	assert.is(record()?.spec?.repository, 'octo-org/app');
+	assert.is(api.all(records).length, 2);
+});
+
+test("the record that an earlier version has made of a job goes on; another owner's of that name is left alone", async () => {
+	const { write, api } = setUp();
+	const name = earlierName({ host: 'github.com', repository: 'octo-org/app', id: 7 });
+	await write(facts('queued'));
+	const [before] = api.all(records);
+	api.drop(records, before?.metadata.name ?? '', namespace);
+	api.put(records, { ...before, metadata: { name, namespace } } as never);
+	assert.is(await write(facts('queued')), 'unchanged');
+	assert.is(await write(facts('in_progress')), 'recorded');
+	assert.is(await write({ ...facts('completed'), repository: 'evil-org/app' }), 'recorded');
+	assert.equal(
+		api.all(records).map(({ spec }) => [spec?.repository, spec?.state]),
+		[
+			['octo-org/app', 'in_progress'],
+			['evil-org/app', 'completed'],
+		],
+	);
+});
+
 test('completed first: a record that opens nothing; a skipped job leaves none', async () => {
 	const { write, record, writes } = setUp();
 	await write(facts('completed'));
@@ -129,9 +160,14 @@ test('a status that the leader writes meanwhile stays', async () => {
 	const writing = replica().write(facts('in_progress'), 'event');
 	await clock.until('it is read', () => api.callsTo('GET', /workflowjobs\//).length > 0);
 	await clock.pass(12);
-	api.update(records, recordName('github.com', 7), namespace, (job) => {
-		job.status = { reason: 'Starting' };
-	});
+	api.update(
+		records,
+		recordName({ host: 'github.com', repository: 'octo-org/app', id: 7 }),
+		namespace,
+		(job) => {
+			job.status = { reason: 'Starting' };
+		},
+	);
 	await clock.pass(1_000);
 	assert.is(await writing, 'recorded');
 	assert.equal(record()?.status, { reason: 'Starting' });
@@ -170,7 +206,7 @@ test('deleted while it is written: it is made anew, so that no job is lost', asy
 	const writing = replica().write(facts('in_progress'), 'event');
 	await clock.until('it is read', () => api.callsTo('GET', /workflowjobs\//).length > 0);
 	await clock.pass(12);
-	api.drop(records, recordName('github.com', 7), namespace);
+	api.drop(records, recordName({ host: 'github.com', repository: 'octo-org/app', id: 7 }), namespace);
 	await clock.pass(1_000);
 	assert.is(await writing, 'recorded');
 	assert.is(record()?.spec?.state, 'in_progress');

@@ -251,15 +251,16 @@ test('a job that is skipped has this one event, and leaves no record by itself',
 	for (const facts of [queued(), waiting(), inProgress(), completed()]) assert.ok(leavesTrace(facts));
 });
 
-test('names: of the host and the id, such as Kubernetes takes', () => {
+test('names: of the host, the repository and the id, such as Kubernetes takes', () => {
 	const names = [
-		recordName('github.com', 7),
-		recordName('github.com', 8),
-		recordName('ghes.example:8443', 7),
+		recordName({ host: 'github.com', repository: 'octo-org/app', id: 7 }),
+		recordName({ host: 'github.com', repository: 'octo-org/app', id: 8 }),
+		recordName({ host: 'ghes.example:8443', repository: 'octo-org/app', id: 7 }),
+		recordName({ host: 'github.com', repository: 'evil-org/app', id: 7 }),
 	];
-	assert.is(new Set(names).size, 3);
+	assert.is(new Set(names).size, 4);
 	for (const name of names) assert.match(name, /^[0-9a-f]{32}$/);
-	assert.is(recordName('github.com', 7), names[0]);
+	assert.is(recordName({ host: 'github.com', repository: 'Octo-Org/App', id: 7 }), names[0]);
 });
 
 test('the time in the id of a delivery; where there is none it is that of the arrival', () => {
