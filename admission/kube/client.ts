@@ -9,7 +9,7 @@ import type { Clock } from '../time/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
 import { Gate } from '../time/gate.ts';
 import { LineReader, type Lines } from './lines.ts';
-import { largeAnswersAtOnce, largeBytes, mostAnswerBytes } from './policy.ts';
+import { largeAnswersAtOnce, largeBytes, mostAnswerBytes, tcpKeepAliveMs } from './policy.ts';
 import { type Kept, Skimmer } from './skim.ts';
 
 /**
@@ -170,7 +170,10 @@ export function createKubeClient(
 		const auth: https.RequestOptions = {};
 		await config.applyToHTTPSOptions(auth);
 		if (cluster?.proxyUrl) agent = auth.agent as https.Agent;
-		agent ??= base.protocol === 'http:' ? new http.Agent({ keepAlive: true }) : newAgent(auth);
+		agent ??=
+			base.protocol === 'http:'
+				? new http.Agent({ keepAlive: true, keepAliveMsecs: tcpKeepAliveMs })
+				: newAgent(auth);
 		const search = new URLSearchParams();
 		for (const [key, value] of Object.entries(query ?? {}))
 			if (value !== undefined) search.set(key, String(value));
@@ -203,7 +206,9 @@ export function createKubeClient(
 			request.once('response', resolve);
 			request.once('error', reject);
 			// Nothing is written to the connection before this event has been handled.
-			request.once('socket', () => {
+			request.once('socket', (socket) => {
+				// Node's agent asks for it only while a connection is unused, and a watch uses its connection for minutes.
+				if (socket.connecting) socket.once('connect', () => socket.setKeepAlive(true, tcpKeepAliveMs));
 				try {
 					beforeSend?.();
 				} catch (error) {
@@ -335,7 +340,12 @@ function newAgent(auth: https.RequestOptions): https.Agent {
 	const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = auth;
 	// One context for all connections: without it each reads the certificates anew, and keeps them.
 	const secureContext = createSecureContext({ ca, cert, key, pfx, passphrase });
-	const options: https.AgentOptions = { keepAlive: true, maxSockets: 64, secureContext };
+	const options: https.AgentOptions = {
+		keepAlive: true,
+		keepAliveMsecs: tcpKeepAliveMs,
+		maxSockets: 64,
+		secureContext,
+	};
 	if (rejectUnauthorized !== undefined) options.rejectUnauthorized = rejectUnauthorized;
 	if (servername) options.servername = servername;
 	return new https.Agent(options);

@@ -11,7 +11,8 @@ import {
 	type ShortObject,
 } from './large-objects.ts';
 import { listPages } from './pages.ts';
-import { largeBytes } from './policy.ts';
+import { largeBytes, silentWatch } from './policy.ts';
+import { SilenceLimit } from './silence-limit.ts';
 import type { Skimmed } from './skim.ts';
 
 export type Change = 'added' | 'modified' | 'deleted';
@@ -30,7 +31,7 @@ interface InformerOptions<T extends KubeObject> {
 	onChange(change: Change, object: T, before: T | undefined): void;
 	/** Which of the objects that are too large for lists and watches are read alone; default: all. */
 	large?: LargeSelection<T>;
-	/** Called when the watch broke and is started again. `why`: 'expired' or 'error'. */
+	/** Called when the watch broke and is started again. `why`: 'expired', 'silent' or 'error'. */
 	onRestart?(why: string): void;
 	clock: Clock;
 	log: Log;
@@ -40,6 +41,9 @@ interface WatchEvent<T> {
 	type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
 	object: T & { code?: number; message?: string };
 }
+
+/** The watch brought nothing, and was ended for that. */
+class WatchSilent extends Error {}
 
 /** An object that changes all the time must not fill the log. */
 const mistakesLoggedEveryMs = 60_000;
@@ -117,7 +121,9 @@ export class Informer<T extends KubeObject> {
 				if (clock.monotonic() - startedMs > 30_000) failures = 0;
 				failures += 1;
 				const why = error instanceof Error ? error.message : String(error);
-				this.#options.onRestart?.(expired ? 'expired' : 'error');
+				const silent = error instanceof WatchSilent;
+				this.#options.onRestart?.(expired ? 'expired' : silent ? 'silent' : 'error');
+				if (silent) continue; // it is opened where it was, at once: the connection was there for 90 s
 				// A watch that ends now and then is normal; one that keeps failing is logged once.
 				if (failures === 3)
 					this.#options.log.warn({ path: this.#options.path, why }, 'watch keeps failing, retrying');
@@ -157,7 +163,17 @@ export class Informer<T extends KubeObject> {
 		const { client, path, query, clock } = this.#options;
 		// The server closes the watch after this time. A connection that broke silently is given up 15 s later.
 		const timeoutSeconds = 240 + Math.floor(clock.random() * 60);
-		await withDeadline(clock, (timeoutSeconds + 15) * 1000, (dead) =>
+		const silence = new SilenceLimit(
+			clock,
+			silentWatch.afterMs + Math.floor(clock.random() * silentWatch.jitterMs),
+		);
+		const received =
+			<Line>(take: (line: Line) => void) =>
+			(line: Line) => {
+				silence.interrupted();
+				take(line);
+			};
+		const follow = (dead: AbortSignal) =>
 			client.stream(path, {
 				query: {
 					...query,
@@ -166,15 +182,21 @@ export class Informer<T extends KubeObject> {
 					resourceVersion: this.#resourceVersion,
 					timeoutSeconds,
 				},
-				signal: AbortSignal.any([signal, dead]),
-				onLine: (line) => this.#take(JSON.parse(line) as WatchEvent<T>),
+				signal: AbortSignal.any([signal, dead, silence.signal]),
+				onLine: received((line: string) => this.#take(JSON.parse(line) as WatchEvent<T>)),
 				longestLine: largeBytes,
 				long: {
 					kept: { type: true, object: this.#large.kept },
-					onSkimmed: (event) => this.#takeLarge(event as Skimmed<WatchEvent<T>>),
+					onSkimmed: received((event) => this.#takeLarge(event as Skimmed<WatchEvent<T>>)),
 				},
-			}),
-		);
+			});
+		try {
+			await withDeadline(clock, (timeoutSeconds + 15) * 1000, follow);
+		} catch (error) {
+			throw silence.signal.aborted && !signal.aborted ? new WatchSilent() : error;
+		} finally {
+			silence.end();
+		}
 	}
 
 	#takeLarge({ value: { type, object }, whole }: Skimmed<WatchEvent<T>>): void {

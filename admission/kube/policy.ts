@@ -1,5 +1,5 @@
 /**
- * Every number about the size of what the API server sends that is a policy, with its reason. Sizes are in bytes of JSON as it
+ * Every number about what the API server sends that is a policy, with its reason. Sizes are in bytes of JSON as it
  * is sent, where `<`, `>` and `&` are 6 bytes: an object of 1.5 MiB, the most that etcd stores, can have 9 MiB of them.
  */
 const mib = 1024 * 1024;
@@ -27,3 +27,14 @@ export const pagesUntilGrowth = 8;
 
 /** After an object that was read alone the next one waits, ms: reading one may take 20 ms of the event loop. */
 export const aloneEveryMs = 250;
+
+/**
+ * A watch that brings nothing for this long, no bookmark either, is opened anew where it was, ms: the API server sends a bookmark
+ * each minute (k8s.io/apiserver, cacher.go), and behind a load balancer nothing else shows that it has died. Older API servers
+ * send none for a kind that had no change; there the watch is opened this often, which is cheap. `jitterMs` keeps many watches,
+ * of many replicas, from being opened in one moment.
+ */
+export const silentWatch = { afterMs: 90_000, jitterMs: 15_000 } as const;
+
+/** TCP asks a peer that is silent for this long whether it is there, ms. Where nothing answers for it, it is given up 10 s later. */
+export const tcpKeepAliveMs = 10_000;

@@ -11,9 +11,11 @@ import { controllerOf } from '../kube/owner-references.ts';
 import { cannotStartFromMs } from '../runner/process.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Clock } from '../time/clock.ts';
+import { Expectations } from './expectations.ts';
 import { lacksInjection } from './pod/injection.ts';
 import { isLive, phaseOf, terminationOf } from './rules/phase.ts';
 import type { Owner } from './rules/plan.ts';
+import { expectations, podWithinMs } from './rules/policy.ts';
 
 /** An owner with its objects. One that was just created has none yet. */
 export interface OwnedRunner extends Owner {
@@ -21,11 +23,6 @@ export interface OwnedRunner extends Owner {
 	pod: Pod | undefined;
 	runner: RunnerPod | undefined;
 }
-
-/** If the watch has not shown an owner this long after its creation was tried, it was not created. */
-const expectedWithinMs = 30_000;
-/** A Runner without a pod this long after its creation counts as ended. (A StatefulSet creates its pod itself.) */
-const podWithinMs = 20_000;
 
 interface OwnersOptions {
 	cache: Cache;
@@ -55,12 +52,13 @@ export class Owners {
 	readonly #setOf = new Map<ObjectKey, string>();
 	/** By the set's key: keys of the pods with its label. */
 	readonly #pods = new Map<ObjectKey, Set<ObjectKey>>();
-	/** By the set's UID: names of owners whose creation was tried and that the watch has not shown yet, and until when they count. */
-	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
+	readonly #expected = new Expectations();
 	/** UIDs of owners that we deleted and that may still be in the cache. */
 	readonly #removed = new Set<string>();
-	/** UIDs of owners whose pod existed and is gone. */
+	/** UIDs of owners whose pod is gone, or was never made. */
 	readonly #ended = new Set<string>();
+	/** By owner UID: when its pod, which no watch has shown, is read again, by the monotonic clock. */
+	readonly #podReadAtMs = new Map<string, number>();
 	/** By pod UID: when its runner's end was first seen, ms since the epoch. */
 	readonly #exitSeenMs = new Map<string, number>();
 	/** By owner UID: until when it is not tried again, because it could not be released; ms since the epoch. */
@@ -109,12 +107,13 @@ export class Owners {
 			this.#removed.delete(uid);
 			this.#refused.delete(uid);
 			this.#ended.delete(uid);
+			this.#podReadAtMs.delete(uid);
 		}
 		if (!set) return;
 		const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
 		this.#owners.set(set, known.set(name, owner));
 		this.#setOf.set(key, set);
-		this.#expected.get(set)?.delete(name);
+		this.#expected.remove(set, name);
 		changed({ uid: set });
 	}
 
@@ -150,23 +149,55 @@ export class Owners {
 			const left = pod && this.#unowned(pod, nowMs);
 			if (left) found.push(left);
 		}
-		for (const [expected, { templateHash, untilMs }] of this.#expected.get(uid) ?? []) {
-			if (untilMs > nowMs) found.push(expectedOwner(expected, templateHash, nowMs));
-			else this.#expected.get(uid)?.delete(expected);
-		}
+		for (const [expected, { templateHash }] of this.#expected.of(uid))
+			found.push(expectedOwner(expected, templateHash, nowMs));
 		return found;
 	}
 
-	/** An owner of this name is going to be created: it counts until the watch shows it, or for expectedWithinMs. */
+	/** An owner of this name is going to be created: it counts until the watch shows it, or it is known not to be there. */
 	expect(setUid: string, name: string, templateHash: string): void {
-		const expected = this.#expected.get(setUid) ?? new Map();
-		const untilMs = this.#options.clock.now() + expectedWithinMs;
-		this.#expected.set(setUid, expected.set(name, { templateHash, untilMs }));
+		this.#expected.add(setUid, name, templateHash, this.#options.clock.monotonic());
 	}
 
-	/** The owner was certainly not created. */
+	/** The owner was certainly not created, or is gone. */
 	unexpect(setUid: string, name: string): void {
-		this.#expected.get(setUid)?.delete(name);
+		this.#expected.remove(setUid, name);
+	}
+
+	/** Names of owners that were to be created and that the watch should have shown by now: they are to be read. */
+	unshown(setUid: string): string[] {
+		return this.#expected.due(setUid, this.#options.clock.monotonic());
+	}
+
+	/** This owner is being read: until a read says that it is not there, it counts. */
+	confirmLater(setUid: string, name: string): void {
+		this.#expected.keep(setUid, name, this.#options.clock.monotonic());
+	}
+
+	/** The owners whose pods should have been shown by now, and are to be read. Only of a kind that does not make its pods itself. */
+	withoutPod(setUid: string): OwnerObject['metadata'][] {
+		const { cache, clock, createsItsPod, podName } = this.#options;
+		if (createsItsPod) return [];
+		const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
+		return [...(this.#owners.get(setUid)?.values() ?? [])]
+			.map(({ metadata }) => metadata)
+			.filter(
+				({ name, namespace, uid = '', creationTimestamp = '' }) =>
+					nowMs - Date.parse(creationTimestamp) > podWithinMs &&
+					(this.#podReadAtMs.get(uid) ?? 0) <= monotonicMs &&
+					!this.#ended.has(uid) &&
+					!cache.pods.get(namespace, podName(name)),
+			);
+	}
+
+	/** The pod of this owner is being read: until a read says that it is not there, it counts. */
+	confirmPodLater(uid: string): void {
+		this.#podReadAtMs.set(uid, this.#options.clock.monotonic() + expectations.readEveryMs);
+	}
+
+	/** The owner has no pod. */
+	podMissing(uid: string): void {
+		this.#ended.add(uid);
 	}
 
 	/** We have deleted this owner. */
@@ -181,7 +212,7 @@ export class Owners {
 
 	forget(setUid: string): void {
 		this.#owners.delete(setUid);
-		this.#expected.delete(setUid);
+		this.#expected.forget(setUid);
 	}
 
 	#read(object: OwnerObject, pod: Pod | undefined, nowMs: number): OwnedRunner {
@@ -192,7 +223,7 @@ export class Owners {
 		const { phase, sinceMs, brief } =
 			pod && runner
 				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs, nowMs)
-				: this.#withoutPod(uid, createdMs, nowMs);
+				: this.#phaseWithoutPod(uid);
 		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
 		return {
 			name: metadata.name,
@@ -215,9 +246,9 @@ export class Owners {
 		};
 	}
 
-	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
-		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
-		const over = !this.#options.createsItsPod && late;
+	/** A StatefulSet makes its pod again. */
+	#phaseWithoutPod(uid: string): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
+		const over = !this.#options.createsItsPod && this.#ended.has(uid);
 		return { phase: over ? 'stopping' : 'unbound', sinceMs: undefined };
 	}
 

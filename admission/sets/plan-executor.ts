@@ -13,6 +13,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Creator, newName, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
+import { inParallel } from './parallel.ts';
 import { type Plan, refusedForMs } from './rules/plan.ts';
 import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from './rules/policy.ts';
 
@@ -164,7 +165,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			if (failure) this.#reportRefused(set, failure);
 		} catch (error) {
 			if (!isConflict(error)) this.#reportRefused(set, error);
-			// Code 0, no answer: the runner may have been created, so it still counts as expected.
+			// Code 0, no answer: the runner may have been created, so it counts until it has been read.
 			if (!isUnanswered(error)) this.#owners.unexpect(uid, name);
 			if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
 		}
@@ -295,17 +296,3 @@ const ofOurs = (error: unknown): { message: string; reason: string; code?: undef
 /** Whether GitHub has unregistered the runner while its container still runs, or may start again. */
 const isUnregistered = ({ process, terminating, unregistered }: RunnerPod) =>
 	process.state !== 'exited' && !terminating && unregistered !== undefined;
-
-/** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
-async function inParallel<T>(
-	items: Iterable<T>,
-	work: (item: T) => Promise<void>,
-	failures: unknown[],
-): Promise<void> {
-	const waiting = items[Symbol.iterator]();
-	const worker = async () => {
-		for (let next = waiting.next(); !next.done; next = waiting.next())
-			await work(next.value).catch((error: unknown) => failures.push(error));
-	};
-	await Promise.all(Array.from({ length: setWritesAtOnce }, worker));
-}

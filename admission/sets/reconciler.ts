@@ -8,6 +8,7 @@ import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import { BySpec } from './by-spec.ts';
+import { confirmOwners } from './confirm-owners.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
 import type { Creator, SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
@@ -120,6 +121,7 @@ export class SetReconciler<S extends RunnersSet> {
 		if (!deleting && demand?.synced === false) return { afterMs: 200 };
 		if (!(await this.#isReady(set))) return undefined;
 
+		await confirmOwners(this.#dependencies.client, this.#kind, this.#owners, set);
 		const owners = this.#owners.of(set);
 		this.#sizes.set(key, owners.length);
 		// Pods without an owner are left to the guard: they don't keep the set from being deleted.

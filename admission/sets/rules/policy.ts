@@ -30,6 +30,22 @@ export const setWritesAtOnce = 16;
  */
 export const gatherMs = (runners: number) => 25 + runners / 10;
 
+/**
+ * What was created counts until the watch has shown it, or a read says that it is not there. The watch usually takes a few ms;
+ * after this it is read by name, however the creation was answered. By then a creation whose caller got no answer within 10 s
+ * has been carried out or given up. A reconcile reads this many at most, and waits two rounds of `setWritesAtOnce` for them
+ * where the API server does not answer; the others go on counting.
+ */
+export const expectations = {
+	shownWithinMs: 30_000,
+	readEveryMs: 30_000,
+	timeoutMs: 3_000,
+	mostReads: 32,
+} as const;
+
+/** A Runner's pod is read this long after the Runner's creation if the watch has shown none. (A StatefulSet creates its pod itself.) */
+export const podWithinMs = 20_000;
+
 /** A set's status is written at most this often. */
 export const statusEveryMs = 1_000;
 

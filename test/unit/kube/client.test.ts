@@ -4,10 +4,11 @@
  */
 
 import { createServer, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import { createKubeClient, isTooLarge, KubeError } from '../../../admission/kube/client.ts';
-import { largeAnswersAtOnce, largeBytes } from '../../../admission/kube/policy.ts';
+import { largeAnswersAtOnce, largeBytes, tcpKeepAliveMs } from '../../../admission/kube/policy.ts';
 import { systemClock } from '../../../admission/time/system-clock.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
@@ -115,6 +116,23 @@ const failure = (call: Promise<unknown>): Promise<KubeError> =>
 		(error: KubeError) => error,
 	);
 const filled = (bytes: number) => JSON.stringify({ name: 'a', filler: 'x'.repeat(bytes) });
+
+test('TCP asks whether a silent peer is still there, while the connection is used', async ({ client }) => {
+	const asked: unknown[][] = [];
+	const { setKeepAlive } = Socket.prototype;
+	Socket.prototype.setKeepAlive = function (this: Socket, ...given: unknown[]) {
+		asked.push(given);
+		return Reflect.apply(setKeepAlive, this, given);
+	};
+	try {
+		// So many at once that one of them needs a new connection.
+		await Promise.all(Array.from({ length: 8 }, () => client.request('GET', '/api/v1/pods')));
+	} finally {
+		Socket.prototype.setKeepAlive = setKeepAlive;
+	}
+	assert.ok(asked.length > 0);
+	assert.ok(asked.every(([on, ms]) => on === true && ms === tcpKeepAliveMs));
+});
 
 test('an answer that is longer than the caller reads is broken off, and the next one is read', async ({
 	client,

@@ -149,6 +149,41 @@ test('a connection that died without a word is given up, and followed anew', asy
 	assert.ok(watches() >= 3);
 	await stop();
 });
+test('a watch that brings nothing for 90 s, not even a bookmark, is opened anew where it was', async () => {
+	const { api, clock, seen, restarts, put, start, stop, lists } = setUp();
+	await start();
+	await clock.pass(70_000); // a bookmark has come
+	api.silenceWatches();
+	put('a');
+	await clock.pass(75_000);
+	assert.equal(seen, []);
+	await clock.pass(25_000);
+	assert.equal([seen, restarts, lists().length], [['added a'], ['silent'], 1]);
+	await stop();
+});
+test('a silent watch whose history is gone: 410, and everything is listed again', async () => {
+	const { api, clock, seen, restarts, put, start, stop, lists } = setUp();
+	await start();
+	api.silenceWatches();
+	put('a');
+	api.compact();
+	await clock.pass(2 * minute);
+	assert.equal([seen, restarts, lists().length], [['added a'], ['silent', 'expired'], 2]);
+	await stop();
+});
+test('silent watches of many informers are not opened anew in the same moment', async () => {
+	const all = Array.from({ length: 20 }, () => setUp());
+	const openedMs: number[] = [];
+	for (const { api, clock, start, watches } of all) {
+		await start();
+		api.silenceWatches();
+		const startMs = clock.now();
+		await clock.until('it is opened anew', () => watches() === 2, 3 * minute);
+		openedMs.push(clock.now() - startMs);
+	}
+	assert.ok(Math.min(...openedMs) >= 90_000 && Math.max(...openedMs) <= 110_000, openedMs.join());
+	await Promise.all(all.map(({ stop }) => stop()));
+});
 test('a server that closes every watch at once is not asked in a tight loop', async () => {
 	const { api, clock, start, stop, watches } = setUp();
 	const closing = api.endWatchesAtOnce();

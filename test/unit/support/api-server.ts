@@ -45,6 +45,8 @@ interface Change {
 interface Watcher {
 	address: Address;
 	query: Query;
+	/** It brings nothing any more. */
+	silent: boolean;
 	onLine: (line: string) => void;
 	end: (error?: KubeError) => void;
 }
@@ -195,6 +197,11 @@ export class ApiServer implements KubeClient {
 		for (const { end } of [...this.#watchers]) end(new KubeError(0, 'NoAnswer', 'connection reset'));
 	}
 
+	/** The present watches stay open and bring nothing any more, no bookmark either, as behind a load balancer whose server died. */
+	silenceWatches(): void {
+		for (const watcher of this.#watchers) watcher.silent = true;
+	}
+
 	/**
 	 * The watches of this collection, as `/api/v1/pods`, are behind until the returned function is called. Given a number, it
 	 * shows only so many of the changes, and the watches stay behind.
@@ -300,9 +307,8 @@ export class ApiServer implements KubeClient {
 		return new Promise((resolve, reject) => {
 			const { after } = this.#clock;
 			const bookmark = () => {
-				onLine(
-					JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: `${this.#version}` } } }),
-				);
+				const metadata = { resourceVersion: `${this.#version}` };
+				if (!watcher.silent) onLine(JSON.stringify({ type: 'BOOKMARK', object: { metadata } }));
 				cancelBookmark = after(bookmarkEveryMs, bookmark);
 			};
 			let cancelBookmark = query.allowWatchBookmarks ? after(bookmarkEveryMs, bookmark) : () => {};
@@ -318,8 +324,10 @@ export class ApiServer implements KubeClient {
 			const watcher: Watcher = {
 				address,
 				query,
+				silent: false,
 				end,
 				onLine: (line) => {
+					if (watcher.silent) return;
 					try {
 						onLine(line);
 					} catch (error) {
@@ -583,7 +591,7 @@ export class ApiServer implements KubeClient {
 	}
 
 	/** With a selector an object that stops matching is deleted for the watcher, and one that begins to is added. */
-	#tell({ address, query, onLine }: Omit<Watcher, 'end'>, { type, object, before }: Change): void {
+	#tell({ address, query, onLine }: Omit<Watcher, 'end' | 'silent'>, { type, object, before }: Change): void {
 		const fits = type !== 'DELETED' && matches(object, address.namespace, query);
 		const fitted = before !== undefined && matches(before, address.namespace, query);
 		if (!fits && !fitted) return;
