@@ -27,6 +27,7 @@ export const program = 'runners-admission';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export const logFormats = ['json', 'text'] as const;
+export const endedRunnerLogs = ['off', 'on'] as const;
 
 const dayMs = 86_400_000;
 
@@ -166,6 +167,13 @@ export const flags = {
 		placeholder: 'IMAGE',
 		description: 'Image of docker sidecars whose template names none',
 		fallback: defaultImages.dockerImage,
+	},
+	endedRunnerLogs: {
+		group: 'Operation',
+		type: String,
+		placeholder: endedRunnerLogs.join('|'),
+		description: 'Keep the last 100 log lines of runners that died, in a ConfigMap of their set',
+		fallback: 'off',
 	},
 	logLevel: {
 		group: 'Operation',

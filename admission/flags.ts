@@ -5,6 +5,7 @@ import { type Lifetimes, longestLifetimeMs, shortestLifetimeMs } from './certifi
 import { UsageError } from './cli/argv.ts';
 import {
 	defaultJobsUrl,
+	endedRunnerLogs,
 	type FlagName,
 	type FlagValues,
 	flagOf,
@@ -29,6 +30,8 @@ export interface Settings {
 	jobsUrl: string;
 	/** Which runner pods get hooks. */
 	jobHooks: JobHooksMode;
+	/** Whether the last log lines of runners that ended are kept with the reason. */
+	endedRunnerLogs: (typeof endedRunnerLogs)[number];
 	tls: { certFile: string; keyFile: string } | undefined;
 	/** Lifetimes of the certificates that the server issues itself. */
 	lifetimes: Lifetimes;
@@ -68,6 +71,7 @@ export function readSettings(values: FlagValues, env: NodeJS.ProcessEnv): Settin
 		jobsPort: given.port('jobsPort'),
 		jobsUrl: jobsUrlOf(given, namespace),
 		jobHooks: given.oneOf('jobHooks', jobHooksModes),
+		endedRunnerLogs: given.oneOf('endedRunnerLogs', endedRunnerLogs),
 		tls: certificateFilesOf(given),
 		lifetimes: lifetimesOf(given),
 		clientCaFile: given.optional('clientCaFile'),

@@ -98,6 +98,9 @@ export const autoscalerMarks = {
 /** Annotation whose value is the reason: the pod may be deleted whatever it runs. It must be set before the deletion. */
 export const breakGlass = 'actions-runner/break-glass';
 
+/** Annotation: who had the pod deleted by break-glass, and this server's signature over it: `<signature> <user>`. */
+export const breakGlassBy = 'actions-runner/break-glass-by';
+
 /** Pod condition, True while a recorded deletion waits; its reason is the verdict's reason in CamelCase. */
 export const deletionPendingCondition = 'actions-runner/DeletionPending';
 

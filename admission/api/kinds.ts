@@ -32,9 +32,15 @@ export interface KubeObject {
 }
 
 export interface ContainerState {
-	waiting?: { reason?: string };
+	waiting?: { reason?: string; message?: string };
 	running?: { startedAt?: string };
-	terminated?: { exitCode?: number; reason?: string; startedAt?: string; finishedAt?: string };
+	terminated?: {
+		exitCode?: number;
+		reason?: string;
+		message?: string;
+		startedAt?: string;
+		finishedAt?: string;
+	};
 }
 
 export interface ContainerStatus {
@@ -112,6 +118,7 @@ export interface Pod extends KubeObject {
 	status?: {
 		phase?: string;
 		reason?: string;
+		message?: string;
 		conditions?: Condition[];
 		containerStatuses?: ContainerStatus[];
 		initContainerStatuses?: ContainerStatus[];

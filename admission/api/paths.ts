@@ -38,6 +38,7 @@ export const resources = {
 		resource: 'mutatingwebhookconfigurations',
 	},
 	ephemeralRunners: { apiVersion: scaleSetApiVersion, resource: 'ephemeralrunners' },
+	autoscalingRunnerSets: { apiVersion: scaleSetApiVersion, resource: 'autoscalingrunnersets' },
 } as const satisfies Record<string, Resource>;
 
 /** `/api/v1` or `/apis/apps/v1`: the list of what this version of a group serves. */

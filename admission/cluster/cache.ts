@@ -2,6 +2,7 @@ import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer, Listener } from '../kube/informer.ts';
 import type { LargeSelection } from '../kube/large-objects.ts';
+import { limitsOf, trimEnd } from '../runner/end-fields.ts';
 import { trimContainer } from '../runner/identity/identity.ts';
 import { trimProcess } from '../runner/process.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
@@ -61,7 +62,11 @@ const mayBeRunners: LargeSelection<Pod> = {
 export function trimPod(pod: Pod): Pod | undefined {
 	if (!isRunnerPod(pod)) return undefined;
 	const { metadata } = pod;
-	const { spec, status } = trimProcess(pod, trimContainer);
+	const { spec, status } = trimProcess(pod, (container) => {
+		const limits = limitsOf(container.resources);
+		return { ...trimContainer(container), ...(limits ? { resources: { limits } } : {}) };
+	});
+	const end = trimEnd(pod);
 	const ownConditions = (pod.status?.conditions ?? []).filter(({ type }) =>
 		type.startsWith('actions-runner/'),
 	);
@@ -75,7 +80,11 @@ export function trimPod(pod: Pod): Pod | undefined {
 			finalizers: metadata.finalizers,
 		},
 		spec,
-		status: { ...status, conditions: [...ownConditions, ...(status.conditions ?? [])] },
+		status: {
+			...status,
+			...end,
+			conditions: [...ownConditions, ...end.conditions, ...(status.conditions ?? [])],
+		},
 	};
 }
 

@@ -2,6 +2,7 @@ import {
 	arc,
 	autoscalerMarks,
 	breakGlass,
+	breakGlassBy,
 	busy,
 	identityProof,
 	jobHooks,
@@ -18,7 +19,7 @@ import { BoundedMap } from '../time/bounded-map.ts';
 const kept: ReadonlySet<string> = new Set([
 	...[record, progress, busy, arc].flatMap((group) => Object.values<string>(group)),
 	...Object.keys(autoscalerMarks),
-	...[breakGlass, identityProof, jobHooks.authorities],
+	...[breakGlass, breakGlassBy, identityProof, jobHooks.authorities],
 ]);
 
 /** The pod's annotations without those that nobody reads. */

@@ -9,6 +9,7 @@ import type { Settings } from '../flags.ts';
 import { guardCapability } from '../guard/capability.ts';
 import { jobsCapability } from '../jobs/capability.ts';
 import { reportPart } from '../leader/report-part.ts';
+import { postMortems } from '../post-mortems/capability.ts';
 import { setsCapability } from '../sets/capability.ts';
 import type { Bootstrapped } from './bootstrap.ts';
 import type { Edges } from './edges.ts';
@@ -72,6 +73,7 @@ export function createCapabilities(
 		useCertificate(pair);
 		jobs.useCertificate(pair);
 	});
+	const ends = postMortems({ ...services, keepLogs: settings.endedRunnerLogs === 'on' });
 	const report = { ...services, version, unguardedTime: guard.unguardedTime };
 	const all: readonly Capability[] = [certificates, guard, sets, jobs];
 	return {
@@ -88,6 +90,7 @@ export function createCapabilities(
 				sets.lead(term, scaling?.demand),
 				...(arc ? [arc.lead(term)] : []),
 				jobs.lead(term),
+				ends.lead(term),
 				reportPart(report, term, guarding.waiting),
 			];
 		},

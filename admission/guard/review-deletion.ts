@@ -1,10 +1,10 @@
-import { busy } from '../api/keys.ts';
+import { breakGlassBy, busy } from '../api/keys.ts';
 import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
 import { askerOf } from '../runner/record.ts';
-import type { Sign } from '../runner/statements.ts';
+import { deletedBy, type Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
@@ -137,18 +137,42 @@ async function readCurrent(
  * changed, it tries again half a second later.
  */
 async function finish(
-	{ deletion: { options, dryRun } }: DeletionReview,
+	{ deletion }: DeletionReview,
 	found: Found,
 	judged: Judged<GuardedPod>,
-	{ pods }: ReviewDependencies,
+	{ pods, sign, log }: ReviewDependencies,
 ): Promise<Outcome> {
+	const { options, dryRun } = deletion;
 	const { verdict, pod } = judged;
-	const meetsBudget =
-		options.via === 'eviction' && pod.backstopped && !unbudgeted.has(found.object.status?.phase ?? '');
+	const asksBudget = !unbudgeted.has(found.object.status?.phase ?? '');
+	const meetsBudget = options.via === 'eviction' && pod.backstopped && asksBudget;
 	if (verdict.kind === 'allow' && meetsBudget && !dryRun)
 		await pods.patch(pod, { annotations: {}, labels: { [busy.label]: null } }, pod.resourceVersion);
+	const mayChange = options.via === 'delete' || asksBudget;
+	if (verdict.kind === 'allow' && verdict.reason === 'break-glass' && !dryRun && mayChange)
+		await noteBreakGlass(found, pod, askerOf(deletion), { pods, sign, log });
 	return { kind: 'judged', found, judged };
 }
+
+/**
+ * Only this review knows who uses break-glass; who asks later why the runner ended reads it from the pod. It goes on without:
+ * break-glass is for when things do not work. The reviews of one DELETE write it once.
+ */
+async function noteBreakGlass(
+	{ object }: Found,
+	pod: GuardedPod,
+	user: string,
+	{ pods, sign, log }: Pick<ReviewDependencies, 'pods' | 'sign' | 'log'>,
+): Promise<void> {
+	const text = `${sign(deletedBy(pod.uid, user))} ${user}`;
+	if (object.metadata.annotations?.[breakGlassBy] === text || user.length > longestUser) return;
+	await pods.patch(pod, { annotations: { [breakGlassBy]: text } }).catch((error: unknown) => {
+		log.warn({ pod: objectKey(pod), error: String(error) }, 'who used break-glass was not noted on the pod');
+	});
+}
+
+/** Names of users have no limit in Kubernetes. */
+const longestUser = 300;
 
 /** canIgnorePDB in pkg/registry/core/pod/storage/eviction.go of Kubernetes. */
 const unbudgeted: ReadonlySet<string> = new Set(['Pending', 'Succeeded', 'Failed']);

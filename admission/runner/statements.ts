@@ -16,7 +16,8 @@ type Purpose =
 	| 'node-gone'
 	| 'identity'
 	| 'jobs'
-	| 'idle';
+	| 'idle'
+	| 'break-glass';
 
 /** Whether `given` is this server's signature over the statement. */
 export type Verify = (statement: Statement, given: string | undefined) => boolean;
@@ -68,6 +69,12 @@ export const recorded = (
 ): Statement => ({
 	purpose: 'record',
 	texts: [uid, requestedAt, requestedBy, options],
+});
+
+/** This user had the pod deleted by break-glass. */
+export const deletedBy = (uid: string, user: string): Statement => ({
+	purpose: 'break-glass',
+	texts: [uid, user],
 });
 
 /** The pod's Node object is missing since then. */

@@ -7,6 +7,7 @@ import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
 import { LargeObjects } from './large-objects.ts';
 import { LogReads } from './log-reads.ts';
+import { PostMortemMetrics } from './post-mortem-metrics.ts';
 
 /**
  * How GitHub was wrong: it had removed a runner that then had a job, or its list showed one as idle, or none, that worked.
@@ -53,6 +54,7 @@ export class Metrics {
 	readonly github = new GitHubMetrics(this.registry);
 	readonly guard = new GuardMetrics(this.registry);
 	readonly logReads = new LogReads(this.registry);
+	readonly postMortems = new PostMortemMetrics(this.registry);
 	readonly largeObjects = new LargeObjects(this.registry);
 	readonly autoscale: AutoscaleMetrics;
 	/** What of GitHub's events has come, for the report. */

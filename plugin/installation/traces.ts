@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
 	autoscalerMarks,
 	breakGlass,
+	breakGlassBy,
 	busy,
 	deletionPendingCondition,
 	identityProof,
@@ -26,6 +27,7 @@ const ours: readonly string[] = [
 	busy.signals,
 	busy.marks,
 	breakGlass,
+	breakGlassBy,
 ];
 const conditions: readonly string[] = [busy.condition, deletionPendingCondition];
 

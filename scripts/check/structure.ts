@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
 	['capability.ts'],
 	['cluster', 'certificates'],
 	['jobs'],
-	['guard', 'arc'],
+	['guard', 'arc', 'post-mortems'],
 	['sets'],
 	['autoscale', 'command-line.ts'],
 	['leader', 'flags.ts'],

@@ -86,9 +86,9 @@ const container: Form<NonNullable<NonNullable<Pod['spec']>['containers']>[number
 };
 
 const containerState = {
-	waiting: { reason: 'text' },
+	waiting: { reason: 'text', message: 'text' },
 	running: { startedAt: 'text' },
-	terminated: { exitCode: 'number', reason: 'text', startedAt: 'text', finishedAt: 'text' },
+	terminated: { exitCode: 'number', reason: 'text', message: 'text', startedAt: 'text', finishedAt: 'text' },
 } as const;
 const containerStatuses = {
 	listOf: { name: 'needed', restartCount: 'number', state: containerState, lastState: containerState },
@@ -114,6 +114,7 @@ const pod: Form<Omit<Pod, 'metadata'>> & { metadata: typeof metadata } = {
 	status: {
 		phase: 'text',
 		reason: 'text',
+		message: 'text',
 		conditions: {
 			listOf: {
 				type: 'needed',

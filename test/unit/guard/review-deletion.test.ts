@@ -3,13 +3,14 @@
  * happens; for nothing else.
  */
 import * as assert from 'uvu/assert';
-import { progress, record } from '../../../admission/api/keys.ts';
+import { breakGlass, breakGlassBy, progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import type { LeavingOwner } from '../../../admission/guard/subjects/runner/leaving-owner.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { deletedBy } from '../../../admission/runner/statements.ts';
 import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { signer } from '../runner/pods.ts';
@@ -94,6 +95,21 @@ test('kubectl deletes idle runners one after the other: the third answer names t
 	assert.equal(await kubectl('r3'), [warning], 'a second review of the same DELETE');
 	assert.is(await kubectl('r4'), undefined, 'once is enough');
 	await clock.pass(10_000);
+});
+test('break-glass: who uses it is noted on the pod, signed, once; not in a dry run, and it goes on where that fails', async () => {
+	const { world, remove, api } = setUp();
+	const glass = { [breakGlass]: 'INC-42' };
+	for (const name of ['r1', 'r2']) world.runner(name, { metadata: { annotations: glass } }, { busy: true });
+	const noted = () => world.annotations('r1')[breakGlassBy];
+	assert.ok((await remove(copyOf(world, 'r1'), { dryRun: true })).allowed);
+	assert.is(noted(), undefined);
+	for (const _review of [1, 2]) assert.ok((await remove(copyOf(world, 'r1'), { certified: true })).allowed);
+	const [signature, user = ''] = noted()?.split(' ', 2) ?? [];
+	assert.is(user, 'alice');
+	assert.ok(signer.verifyStatement(deletedBy('uid-r1', user), signature));
+	assert.is(api.callsTo('PATCH', /\/pods\/r1$/).length, 1);
+	api.fail('PATCH', /\/pods\/r2$/, new KubeError(500, '', 'etcd is slow'));
+	assert.ok((await remove(copyOf(world, 'r2'))).allowed);
 });
 test('the same uid under another runner name, with a complete-timestamp: the real, busy pod keeps its job', async () => {
 	const { world, remove, github } = setUp();
