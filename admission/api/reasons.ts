@@ -64,6 +64,19 @@ export const denyReasons = [
 ] as const;
 export type DenyReason = (typeof denyReasons)[number];
 
+/** Why a runner's pod has not started it, as scheduler and kubelet say: the reasons of the set's condition RunnersWaiting. */
+export const waitingReasons = [
+	/** No node has room for the pod, or fits it. */
+	'Unschedulable',
+	/** Somebody holds it back by scheduling gates. */
+	'SchedulingGated',
+	'ImageNotPulled',
+	/** A Secret or ConfigMap that it refers to is missing, or the container runtime refuses it. */
+	'ContainerNotCreated',
+	'ContainerCrashes',
+] as const;
+export type WaitingReason = (typeof waitingReasons)[number];
+
 export type Reason = AllowReason | DenyReason;
 
 /** `credentials-invalid` -> `CredentialsInvalid`, the form Kubernetes wants in conditions and Events. */

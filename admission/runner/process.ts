@@ -1,6 +1,7 @@
-import type { Condition, Container, ContainerStatus, Pod } from '../api/kinds.ts';
+import type { Condition, Container, ContainerState, ContainerStatus, Pod } from '../api/kinds.ts';
 import { toMs } from './guarded-pod.ts';
 import { cannotStartAfterMs } from './policy.ts';
+import { mostWaitingMessage, vainReasons } from './waiting.ts';
 
 /**
  * The process of the runner, as far as its pod tells.
@@ -61,23 +62,6 @@ export function cannotStartFromMs({ failing, changesMs }: Start, nowMs: number):
 	if (failing !== undefined) return 0;
 	return Math.max(0, ...changesMs.filter((ms) => ms <= nowMs)) + cannotStartAfterMs;
 }
-
-/**
- * Reasons by which a kubelet says that it has tried in vain (pkg/kubelet/images/types.go and
- * pkg/kubelet/kuberuntime/kuberuntime_container.go of Kubernetes). It tries again.
- */
-const vainReasons: ReadonlySet<string> = new Set([
-	'ErrImagePull',
-	'ImagePullBackOff',
-	'InvalidImageName',
-	'ErrImageNeverPull',
-	'ImageInspectError',
-	'RegistryUnavailable',
-	'CreateContainerConfigError',
-	'CreateContainerError',
-	'RunContainerError',
-	'CrashLoopBackOff',
-]);
 
 /** More containers or conditions than any pod has that starts a runner tell nothing more. */
 const mostRead = 50;
@@ -177,17 +161,22 @@ export function trimProcess(
 			phase: status?.phase,
 			conditions: status?.conditions
 				?.filter((condition) => isStarting && isKubelets(condition))
-				.map(({ type, status, lastTransitionTime }) => ({ type, status, lastTransitionTime })),
+				.map(trimCondition),
 			containerStatuses: status?.containerStatuses
 				?.filter((one, index) => (isStarting && index < mostRead) || isRunner(one))
-				.map(({ name, restartCount, state, lastState }) => ({ name, restartCount, state, lastState })),
+				.map(({ name, restartCount, state, lastState }) => ({
+					name,
+					restartCount,
+					state: trimState(state),
+					lastState,
+				})),
 			...(isStarting && status?.initContainerStatuses
 				? {
 						initContainerStatuses: status.initContainerStatuses
 							.slice(0, mostRead)
 							.map(({ name, state, lastState }) => ({
 								name,
-								state,
+								state: trimState(state),
 								lastState,
 							})),
 					}
@@ -195,3 +184,16 @@ export function trimProcess(
 		},
 	};
 }
+
+/** Of the texts of others, that of the scheduler alone is read. */
+function trimCondition({ type, status, reason, message, lastTransitionTime }: Condition): Condition {
+	const said = type === 'PodScheduled' && status === 'False';
+	return { type, status, ...(said ? { reason, message: bounded(message) } : {}), lastTransitionTime };
+}
+
+const trimState = (state: ContainerState | undefined): ContainerState | undefined =>
+	state?.waiting?.message === undefined
+		? state
+		: { ...state, waiting: { ...state.waiting, message: bounded(state.waiting.message) } };
+
+const bounded = (message: string | undefined) => message?.slice(0, 2 * mostWaitingMessage);

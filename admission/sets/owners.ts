@@ -10,6 +10,7 @@ import type { Change } from '../kube/informer.ts';
 import { controllerOf } from '../kube/owner-references.ts';
 import { cannotStartFromMs } from '../runner/process.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
+import { waitingOf } from '../runner/waiting.ts';
 import type { Clock } from '../time/clock.ts';
 import { Expectations } from './expectations.ts';
 import { lacksInjection } from './pod/injection.ts';
@@ -239,6 +240,7 @@ export class Owners {
 			sinceMs,
 			brief,
 			vainFromMs: runner?.process.state === 'starting' ? cannotStartFromMs(runner.process, nowMs) : undefined,
+			waiting: pod && waitingIn(pod),
 			notBeforeMs: this.#refused.get(uid),
 			object,
 			pod,
@@ -279,6 +281,11 @@ export class Owners {
 		const node = pod?.spec?.nodeName;
 		return node ? this.#options.cache.nodes.get(undefined, node)?.spec?.unschedulable === true : false;
 	}
+}
+
+function waitingIn(pod: Pod): Owner['waiting'] {
+	const waiting = waitingOf(pod);
+	return waiting && { ...waiting, pod: pod.metadata.name };
 }
 
 const expectedOwner = (name: string, templateHash: string, nowMs: number): OwnedRunner => ({

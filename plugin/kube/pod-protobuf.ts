@@ -226,6 +226,10 @@ function readStatus(body: Buffer, from: number, to: number): PodStatus {
 			const condition = readCondition(body, start, end);
 			if (condition) conditions.push(condition);
 		} else if (field === 8) containerStatuses.push(readContainerStatus(body, start, end));
+		else if (field === 10) {
+			status.initContainerStatuses ??= [];
+			status.initContainerStatuses.push(readContainerStatus(body, start, end));
+		}
 	});
 	return status;
 }
@@ -233,7 +237,7 @@ function readStatus(body: Buffer, from: number, to: number): PodStatus {
 function readCondition(body: Buffer, from: number, to: number): Condition | undefined {
 	let condition: Condition | undefined;
 	readFields(body, from, to, (field, start, end) => {
-		if (field === 1 && startsWithAny(body, start, end, keyPrefixes)) {
+		if (field === 1 && startsWithAny(body, start, end, conditionPrefixes)) {
 			condition = { type: text(body, start, end), status: '' };
 		}
 		if (!condition) return;
@@ -241,15 +245,17 @@ function readCondition(body: Buffer, from: number, to: number): Condition | unde
 		else if (field === 5) condition.reason = text(body, start, end);
 		else if (field === 6) condition.message = text(body, start, end);
 	});
-	return condition;
+	return condition?.type === podScheduled && condition.status !== 'False' ? undefined : condition;
 }
 
 function readContainerStatus(body: Buffer, from: number, to: number): ContainerStatus {
 	const status: ContainerStatus = { name: '' };
 	readFields(body, from, to, (field, start, end) => {
 		if (field === 1) status.name = text(body, start, end);
-		else if (status.name !== 'runner') return;
-		else if (field === 2) status.state = readState(body, start, end);
+		else if (status.name !== 'runner') {
+			const waiting = field === 2 ? readWaiting(body, start, end) : undefined;
+			if (waiting) status.state = { waiting };
+		} else if (field === 2) status.state = readState(body, start, end);
 		else if (field === 3) status.lastState = readState(body, start, end);
 		else if (field === 5) status.restartCount = start;
 	});
@@ -259,10 +265,8 @@ function readContainerStatus(body: Buffer, from: number, to: number): ContainerS
 function readState(body: Buffer, from: number, to: number): ContainerState {
 	const state: ContainerState = {};
 	readFields(body, from, to, (field, start, end) => {
-		if (field === 1) {
-			const reason = textAt(body, start, end, [1]);
-			state.waiting = reason ? { reason } : {};
-		} else if (field === 2) {
+		if (field === 1) state.waiting = readWaiting(body, from, to) ?? {};
+		else if (field === 2) {
 			state.running = {};
 			readFields(body, start, end, (inner, innerStart, innerEnd) => {
 				if (inner === 1) state.running!.startedAt = time(body, innerStart, innerEnd);
@@ -277,10 +281,24 @@ function readState(body: Buffer, from: number, to: number): ContainerState {
 	return state;
 }
 
+/** Of a state: what the container waits for. */
+function readWaiting(body: Buffer, from: number, to: number): ContainerState['waiting'] {
+	let waiting: ContainerState['waiting'];
+	readFields(body, from, to, (field, start, end) => {
+		if (field !== 1) return;
+		const [reason, message] = [textAt(body, start, end, [1]), textAt(body, start, end, [2])];
+		waiting = { ...(reason && { reason }), ...(message && { message }) };
+	});
+	return waiting;
+}
+
 /** ARC's and our labels, annotations and conditions: admission/api/keys.ts. */
 const keyPrefixes = ['actions', 'runner'].map((prefix) => Buffer.from(prefix));
 /** ... and the one by which Kubernetes names the Job of a pod. */
 const labelPrefixes = [...keyPrefixes, Buffer.from(jobPods.job)];
+/** The scheduler's condition, which says why a pod is on no node. */
+const podScheduled = 'PodScheduled';
+const conditionPrefixes = [...keyPrefixes, Buffer.from(podScheduled)];
 /** The scripts and certificates of job hooks: some kB on every pod, which no list shows. */
 const unshown = [Buffer.from(jobHooks.script)];
 const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_', 'GITHUB_URL'].map((prefix) => Buffer.from(prefix));

@@ -236,6 +236,8 @@ const setConditionTypes = [
 	'CredentialsMissing',
 	/** Runners end before they register, so new ones are started more and more slowly. */
 	'StartsFailing',
+	/** Pods have not started their runners, and say why: image, scheduling, configuration. The message names one. */
+	'RunnersWaiting',
 	/** Completed runners are not replaced until the autoscaler decides again. */
 	'Holding',
 	/** Runners made from an older template are being replaced. */

@@ -1,5 +1,6 @@
 import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
+import type { Waiting } from '../../runner/waiting.ts';
 import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
@@ -40,6 +41,8 @@ export interface Owner {
 	sinceMs?: number | undefined;
 	/** In phase starting: from when on its container counts as one that cannot start, ms since the epoch. */
 	vainFromMs?: number | undefined;
+	/** Why its pod has not started it; undefined: nobody gives a reason. */
+	waiting?: (Waiting & { pod: string }) | undefined;
 	/** In phase completed: it ended within seconds, without having shown a job. */
 	brief?: boolean | undefined;
 	/** GitHub could not unregister it, for another reason than a job: it is not tried again before this, ms since the epoch. */

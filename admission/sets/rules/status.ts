@@ -1,4 +1,5 @@
 import { counted } from '../../api/printable.ts';
+import { type WaitingReason, waitingReasons } from '../../api/reasons.ts';
 import type { RunnersSet, SetCondition, SetConditionType, SetStatus } from '../../api/sets.ts';
 import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
 
@@ -112,6 +113,7 @@ function conditionsOf(
 		active.length === owners.length;
 	const held = plan?.hold;
 	const failing = accounting.failedStarts > 0;
+	const waiting = waitingOf(active);
 	const draining = !deleting && plan?.wait.includes('busy') === true;
 
 	const states: [SetConditionType, boolean, string, string][] = [
@@ -126,6 +128,7 @@ function conditionsOf(
 				? `${accounting.failedStarts} starts in a row failed: the runner ended before it registered, or within seconds without a job; the next start is at ${new Date(accounting.nextStartMs).toISOString()} or later`
 				: '',
 		],
+		['RunnersWaiting', waiting !== undefined, waiting?.reason ?? '', waiting?.message ?? ''],
 		[
 			'Holding',
 			held !== undefined,
@@ -163,6 +166,17 @@ function conditionsOf(
 				: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
 		return [{ type, status, ...said, lastTransitionTime }];
 	});
+}
+
+/** The reason that most of the pods give, in the words of the first of them. */
+function waitingOf(active: readonly Owner[]): { reason: WaitingReason; message: string } | undefined {
+	const all = active.flatMap(({ waiting, departing }) => (waiting && !departing ? [waiting] : []));
+	const of = (reason: WaitingReason) => all.filter((one) => one.reason === reason);
+	const [most] = waitingReasons.map(of).sort((one, other) => other.length - one.length);
+	const first = most?.sort((one, other) => (one.pod < other.pod ? -1 : 1))[0];
+	if (!first) return undefined;
+	const others = all.length > 1 ? ` (${runners(all.length)} have not started)` : '';
+	return { reason: first.reason, message: `pod ${first.pod}: ${first.message}${others}` };
 }
 
 const runners = (count: number) => counted(count, 'runner');

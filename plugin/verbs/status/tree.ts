@@ -2,6 +2,7 @@ import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscal
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
+import { waitingOf } from '../../../admission/runner/waiting.ts';
 import {
 	reasonsOf as autoscalerReasons,
 	autoscalerStateOf,
@@ -81,6 +82,7 @@ function runnerDetails(pod: Pod): string {
 	return [
 		pod.spec?.nodeName === undefined ? '' : `on ${pod.spec.nodeName}`,
 		asked ? `deletion requested by ${printable(asked.requestedBy)}` : '',
+		waitingOf(pod)?.message ?? '',
 	]
 		.filter(Boolean)
 		.join(', ');

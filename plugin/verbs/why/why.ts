@@ -4,6 +4,7 @@ import type { RecordedOptions } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
 import { askerOf } from '../../../admission/runner/record.ts';
 import { podKey, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { waitingOf } from '../../../admission/runner/waiting.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
@@ -85,6 +86,7 @@ export function asData(shown: Shown): object {
 			id: annotations[progress.runnerId],
 			state: stateNow(shown).state,
 		},
+		notStarted: waitingOf(pod),
 		job: job && { ...job.details, name: job.name, since: timeOf(job.sinceMs) },
 		idle: idle && {
 			since: timeOf(idle.sinceMs),
@@ -118,6 +120,7 @@ export function asText(shown: Shown): string {
 		['Because', verdict.message],
 		[runner?.record ? 'Next' : 'If deleted', verdict.next],
 		['Runner', runner && about.filter(Boolean).join(', ')],
+		['Not started', waitingOf(pod)?.message],
 		['Job', describeJob(shown)],
 		['Idle', idle && idleText(idle, nowMs)],
 		...sources.map((source, index): [string, string] => [

@@ -869,6 +869,38 @@ for (const kind of kinds) {
 		assert.is(world.mostPods, 3);
 		await world.end();
 	});
+	test(`${kind}: pods that cannot start: the set says why within seconds, with a pod's name, and when it is over`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.startsAfterMs = minute;
+		world.put(2);
+		await world.start();
+		await world.clock.pass(2_000);
+		const message = 'Back-off pulling image "ghcr.io/octo-org/runner:missing": not found';
+		const waiting = (state: object | undefined) => {
+			for (const name of world.live())
+				world.api.update(paths.pods, name, 'ci', (pod) => {
+					pod.spec = { ...pod.spec, nodeName: 'node-1' };
+					pod.status = { phase: 'Pending', ...(state && { containerStatuses: [{ name: 'runner', state }] }) };
+				});
+		};
+		waiting({ waiting: { reason: 'ImagePullBackOff', message } });
+		await world.clock.pass(5_000);
+		const found = world.status.conditions?.find(({ type }) => type === 'RunnersWaiting');
+		const [first = ''] = world.live().sort();
+		assert.equal(
+			[found?.status, found?.reason, found?.message],
+			[
+				'True',
+				'ImageNotPulled',
+				`pod ${first}: container runner: ImagePullBackOff: ${message} (2 runners have not started)`,
+			],
+		);
+		waiting(undefined);
+		await world.clock.pass(5_000);
+		assert.is(world.condition('RunnersWaiting'), 'False');
+		await world.clock.pass(minute);
+		await world.end();
+	});
 	test(`${kind}: made without the pod webhook: replaced before it is used, slowly while that is missing, and reported once for the set (E7)`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.injects = false;

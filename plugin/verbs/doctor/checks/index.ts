@@ -7,7 +7,7 @@ import { failClosed } from './fail-closed.ts';
 import { credentials, rateBudget } from './github.ts';
 import { largeObjects } from './large-objects.ts';
 import { paths } from './paths.ts';
-import { evictions, guardedPods, heldUp, stuckPods } from './pods.ts';
+import { evictions, guardedPods, heldUp, notStarted, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { contradictions, hooks, logs } from './signal-sources.ts';
@@ -31,6 +31,7 @@ const checks: readonly Check[] = [
 	evictions,
 	heldUp,
 	failClosed,
+	notStarted,
 	stuckPods,
 	hooks,
 	logs,

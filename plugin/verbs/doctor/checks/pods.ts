@@ -9,6 +9,7 @@ import {
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import { printable } from '../../../../admission/api/printable.ts';
 import { podKey } from '../../../../admission/runner/runner-pod.ts';
+import { waitingOf } from '../../../../admission/runner/waiting.ts';
 import { readPod } from '../../../runners/read.ts';
 import { deletionRecord, isBusy, isTerminating } from '../../../runners/state.ts';
 import { type Budget, type Check, type Facts, notMade } from '../facts.ts';
@@ -156,6 +157,26 @@ function covers({ spec }: Budget, label: string): boolean {
 	if (typeof minAvailable !== 'number' || minAvailable < neverMet) return false;
 	return selects(selector, { [busy.label]: label });
 }
+
+/** Runners that have not started, each with the reason that its pod gives. */
+export const notStarted: Check = ({ pods }) => {
+	const check = 'starts';
+	if (pods.kind !== 'found') return undefined;
+	const details = pods.value.flatMap((pod) => {
+		const waiting = waitingOf(pod);
+		return waiting ? [`${podKey(pod)}: ${waiting.message}`] : [];
+	});
+	if (details.length === 0) return { check, level: 'ok', message: 'no runner pod says that it cannot start' };
+	return {
+		check,
+		level: 'warning',
+		message: `${count(details.length, 'runner pod says', 'runner pods say')} why ${details.length === 1 ? 'it has' : 'they have'} not started`,
+		details,
+		advice: [
+			'check image, node selector, tolerations, resource requests, and the Secrets and ConfigMaps of the template; a cluster autoscaler may still add a node',
+		],
+	};
+};
 
 /** A job may take long; anything else that a deletion waits for should be over after this time. */
 const oldMs = 10 * 60_000;

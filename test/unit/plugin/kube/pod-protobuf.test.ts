@@ -59,6 +59,10 @@ const status = message(
 		),
 	],
 	[8, message([1, 'docker'], [2, message([1, message([1, 'Waiting'])])], [5, 1])],
+	[2, message([1, 'PodScheduled'], [2, 'True'])],
+	[2, message([1, 'PodScheduled'], [2, 'False'], [5, 'Unschedulable'], [6, '0/3 nodes'])],
+	[10, message([1, 'prepare'], [2, message([1, message([1, 'ErrImagePull'], [2, 'denied'])])])],
+	[10, message([1, 'done'], [2, message([3, message([1, 0])])])],
 );
 
 test('a pod: everything that the plugin shows and the pod model reads, and nothing else', () => {
@@ -101,7 +105,10 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 			},
 			status: {
 				phase: 'Running',
-				conditions: [{ type: 'actions-runner/Busy', status: 'True', reason: 'Job', message: 'text' }],
+				conditions: [
+					{ type: 'actions-runner/Busy', status: 'True', reason: 'Job', message: 'text' },
+					{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes' },
+				],
 				containerStatuses: [
 					{
 						name: 'runner',
@@ -109,7 +116,11 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 						lastState: { terminated: { exitCode: 137 } },
 						restartCount: 2,
 					},
-					{ name: 'docker' },
+					{ name: 'docker', state: { waiting: { reason: 'Waiting' } } },
+				],
+				initContainerStatuses: [
+					{ name: 'prepare', state: { waiting: { reason: 'ErrImagePull', message: 'denied' } } },
+					{ name: 'done' },
 				],
 			},
 		},

@@ -36,8 +36,8 @@ test('in a healthy cluster every check is ok and says what it found', () => {
 		findings.filter(({ level }) => level !== 'ok'),
 		[],
 	);
-	assert.is(findings.length, 19);
-	assert.is(new Set(findings.map(({ check: name }) => name)).size, 19);
+	assert.is(findings.length, 20);
+	assert.is(new Set(findings.map(({ check: name }) => name)).size, 20);
 });
 
 test('the shipped policies are those of the manifests', () => {

@@ -139,6 +139,32 @@ for (const [what, name, more, level, text] of [
 		"ci/r1: GitHub's lists have not shown it idle for 12m, so runners-admission-unknown blocks its eviction",
 	],
 	[
+		'its image cannot be pulled',
+		'starts',
+		{
+			pods: podOf({
+				status: {
+					phase: 'Pending',
+					containerStatuses: [
+						{
+							name: 'runner',
+							state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "x"' } },
+						},
+					],
+				},
+			}),
+		},
+		'warning',
+		'ci/r1: container runner: ImagePullBackOff: Back-off pulling image "x"',
+	],
+	[
+		'nobody says why it has not started',
+		'starts',
+		{ pods: podOf({ status: { phase: 'Pending' } }) },
+		'ok',
+		'',
+	],
+	[
 		'a deletion that somebody wrote',
 		'deletions',
 		{ pods: podOf({ metadata: { annotations: { [record.requestedBy]: 'mallory' } } }) },

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { breakGlass, busy, progress, record } from '../../../../../admission/api/keys.ts';
 import { readPod } from '../../../../../plugin/runners/read.ts';
 import { whyAllowed } from '../../../../../plugin/verbs/why/verdict.ts';
-import { asText, describeOptions } from '../../../../../plugin/verbs/why/why.ts';
+import { asData, asText, describeOptions } from '../../../../../plugin/verbs/why/why.ts';
 import { suite } from '../../../../support/suite.ts';
 import { noon, pod, running } from '../../../runner/pods.ts';
 
@@ -81,6 +81,21 @@ function denied(annotations: Record<string, string>): string {
 	const log = { says: 'works', at: '2026-11-23 12:00:01Z', job: 'build' } as const;
 	return asText({ pod: object, runner: readPod(object), verdict, log, nowMs });
 }
+
+test('a runner that has not started: the reason that its pod gives', () => {
+	const object = pod({
+		status: {
+			phase: 'Pending',
+			containerStatuses: [
+				{ name: 'runner', state: { waiting: { reason: 'ErrImagePull', message: 'pull access denied' } } },
+			],
+		},
+	});
+	const verdict = { verdict: 'denied', reason: 'starting', message: 'it starts', next: 'wait' } as const;
+	const shown = { pod: object, runner: readPod(object), verdict, log: undefined, nowMs } as const;
+	assert.match(asText(shown), 'Not started: container runner: ErrImagePull: pull access denied\n');
+	assert.match(JSON.stringify(asData(shown)), '"notStarted":{"reason":"ImageNotPulled"');
+});
 
 test('a busy runner whose deletion is recorded: how to follow, cancel and override', () => {
 	const job = {
