@@ -2,9 +2,11 @@ import type { SetController } from '../api/controllers.ts';
 import { arc } from '../api/keys.ts';
 import type { KubeObject, OwnerReference, Pod } from '../api/kinds.ts';
 import { objectPath, type Resource, resources } from '../api/paths.ts';
-import { apiVersion, setKinds } from '../api/sets.ts';
+import { apiVersion, setKeys, setKinds } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { getObject } from '../kube/objects.ts';
+import { controllerOf } from '../kube/owner-references.ts';
+import { readRunnerPod } from '../runner/runner-pod.ts';
 
 /** Time limit of one call to the API server: a review has time for two. */
 const callWithinMs = 2_000;
@@ -34,11 +36,18 @@ export function ownerOf({ metadata }: Pod, controller: SetController): OwnerRefe
 		: undefined;
 }
 
+/** Whether a RunnerSet of ours made this StatefulSet and was deleted with --cascade=orphan: it has no owner any more. */
+export const isOrphan = (statefulSet: KubeObject): boolean =>
+	statefulSet.metadata.labels?.[arc.runnerSet] !== undefined &&
+	statefulSet.metadata.labels[setKeys.templateHash] !== undefined &&
+	controllerOf(statefulSet) === undefined;
+
 /**
  * The pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's controller
  * deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the pod again. So
  * whoever deletes the pod for another reason deletes this owner first. Read from the API server, never from a cache.
- * undefined: nobody but the guard will delete this pod, and nobody makes it again.
+ * undefined: nobody but the guard will delete this pod, and nobody makes it again; or
+ * it is a static runner's whose RunnerSet was deleted with --cascade=orphan, which is made again.
  *
  * @param controllers those that run: a set whose controller is off deletes nothing
  * @throws KubeError, but not for 404
@@ -55,7 +64,8 @@ export async function liveOwner(
 	const ours = found?.metadata.ownerReferences?.some(
 		(set) => set.kind === sets[controller] && set.apiVersion === apiVersion,
 	);
-	if (!ours || !isLive(found, owner)) return undefined;
+	const remakes = ours || (found && controller === 'runnerset' && isOrphan(found) && isEphemeral(pod));
+	if (!remakes || !isLive(found, owner)) return undefined;
 	return { name: owner.name, uid: owner.uid, resource: owners[controller].resource };
 }
 
@@ -75,6 +85,8 @@ function read(client: KubeClient, pod: Pod, controller: SetController, { name }:
 	const path = objectPath(owners[controller].resource, { namespace: pod.metadata.namespace, name });
 	return getObject(client, path, { timeoutMs: callWithinMs });
 }
+
+const isEphemeral = (pod: Pod): boolean => readRunnerPod(pod)?.ephemeral === true;
 
 /** Whether this is still the owner, and it is not being deleted. */
 const isLive = (found: KubeObject | undefined, { uid }: OwnerReference): boolean =>

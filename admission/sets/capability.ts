@@ -14,6 +14,7 @@ import { type AdmissionRequest, allowed, type PatchOperation } from '../webhook/
 import type { Handler } from '../webhook/server.ts';
 import type { DemandSource } from './demand-source.ts';
 import { createPods, injected, isOfOurSets, refuseUnknownCaller } from './inject-pods.ts';
+import { OrphanedStatefulSets } from './orphaned-stateful-sets.ts';
 import type { TemplateDefaults } from './pod/defaults.ts';
 import { SetReconciler } from './reconciler.ts';
 import { refuseOrphans } from './refuse-orphans.ts';
@@ -85,7 +86,7 @@ function lead(options: SetsOptions, term: Term, demand: DemandSource | undefined
 	const ofKinds = { client, setsCache, templateDefaults, clock: options.clock, inject };
 	const forSets = { ...shared, ...term, ports: releasePorts(term), demand };
 	const reconcilers: Record<SetController, () => Stoppable[]> = {
-		runnerset: () => [new SetReconciler(runnerSets(ofKinds), forSets)],
+		runnerset: () => [new SetReconciler(runnerSets(ofKinds), forSets), new OrphanedStatefulSets(forSets)],
 		runnerdeployment: () => [
 			new SetReconciler(runnerDeployments(ofKinds), forSets),
 			new StandaloneRunners({ ...forSets, ...ofKinds }),

@@ -175,6 +175,11 @@ for (const kind of kinds) {
 		assert.match(refused.stderr, /is busy/);
 		assert.equal([set.live().length, (await set.owners()).length], [2, 2]);
 		await set.finish(busy);
+		if (kind !== 'RunnerSet') return;
+		// Its StatefulSet would make it again under its name.
+		await eventually('its StatefulSet is gone', async () => (await set.owners()).length === 1);
+		await set.rests(1);
+		assert.equal([set.live().includes(busy), set.reused()], [false, []]);
 	});
 
 	test(`the namespace of a ${kind} deleted with a busy runner: its job ends first, then all is gone (G3)`, async (context) => {

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { arc } from '../../../../../admission/api/keys.ts';
 import type { KubeObject, Pod } from '../../../../../admission/api/kinds.ts';
-import { apiVersion } from '../../../../../admission/api/sets.ts';
+import { apiVersion, setKeys } from '../../../../../admission/api/sets.ts';
 import { deletePods } from '../../../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../../../admission/guard/evict-pods.ts';
 import type { ReviewDependencies } from '../../../../../admission/guard/review-deletion.ts';
@@ -134,6 +134,18 @@ test('a StatefulSet that is being deleted, is another one, is not of a RunnerSet
 	])
 		assert.ok((await stage(live(other)).ask(controller)).allowed);
 	assert.ok((await stage(undefined).ask(controller)).allowed);
+});
+test('one that --cascade=orphan left keeps the pod of an ephemeral runner, until the leader has deleted it', async () => {
+	const labels = { [arc.runnerSet]: 'example', [setKeys.templateHash]: 'h1' };
+	const orphan = stage(live({ ownerReferences: [], labels }));
+	assert.not.ok((await orphan.ask(controller)).allowed);
+	const variable = { name: 'RUNNER_EPHEMERAL', value: 'false' };
+	const containers = exited.spec!.containers!.map((one) => ({
+		...one,
+		env: [...(one.env ?? []).filter(({ name }) => name !== variable.name), variable],
+	}));
+	orphan.now.pod = { ...exited, spec: { ...exited.spec, containers } };
+	assert.ok((await orphan.ask(controller, { oldObject: orphan.now.pod })).allowed, 'a static one');
 });
 test('nothing is asked for a dry run, the namespace controller, our own DELETE, or a pod of no RunnerSet', async () => {
 	const { asked, ask, now } = stage(live());
