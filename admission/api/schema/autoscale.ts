@@ -123,7 +123,11 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 		scheduledOverride,
 		{ maxItems: mostOverrides },
 	),
-	githubAPICredentialsFrom: runnerConfig.githubAPICredentialsFrom,
+	githubAPICredentialsFrom: {
+		...runnerConfig.githubAPICredentialsFrom,
+		description:
+			'GitHub credentials for everything that is asked about the jobs of the target: waiting and running jobs, the repositories of its organization, its runner groups, and metrics. Default: those of its runners. Runners are never registered or removed with them.',
+	},
 	spare: object('Idle runners beyond what waiting jobs need. Default none.', {
 		replicas: int32('Number of spare runners.', { minimum: 0 }),
 		quantile: decimal(

@@ -18,7 +18,7 @@ export function withArrivals({ sinceMs, atMs }: Arrivals, newMs: readonly number
 
 /**
  * How many idle runners would have been enough, during this fraction of the last hour, for the jobs that arrived within one
- * start-up time: as long as it takes to have another one. Pure.
+ * start-up time: as long as it takes to have another one. Pure, and linear in the number of arrivals.
  *
  * @param quantile from 0, which is none, to 1, which is the most that ever arrived
  */
@@ -27,28 +27,31 @@ export function spareFor(arrivals: Arrivals, startUpMs: number, quantile: number
 	const spanMs = nowMs - fromMs;
 	// Before a start-up time has passed nothing is known of how many come within one.
 	if (!(quantile > 0) || spanMs < startUpMs) return 0;
-	const changes: [number, 1 | -1][] = [];
-	for (const ms of arrivals.atMs) {
-		const endMs = ms + startUpMs;
-		if (endMs <= fromMs) continue;
-		changes.push([Math.max(ms, fromMs), 1]);
-		if (endMs < nowMs) changes.push([endMs, -1]);
-	}
-	changes.sort(([one], [other]) => one - other);
-	/** For how long it was each number. */
-	const lasted = new Map<number, number>();
+	const atMs = arrivals.atMs.filter((ms) => ms + startUpMs > fromMs && ms < nowMs);
+	/** By number of arrivals within a start-up time: for how long it was that number, ms. */
+	const lastedMs: number[] = [];
 	let sinceMs = fromMs;
-	let within = 0;
-	for (const [ms, by] of [...changes, [nowMs, 1] as const]) {
-		lasted.set(within, (lasted.get(within) ?? 0) + ms - sinceMs);
+	/** Those that have arrived so far, and those whose start-up time is over. */
+	let [come, over] = [0, 0];
+	const passUntil = (ms: number) => {
+		lastedMs[come - over] = (lastedMs[come - over] ?? 0) + ms - sinceMs;
 		sinceMs = ms;
-		within += by;
+	};
+	while (come < atMs.length || over < come) {
+		const nextMs = Math.max(atMs[come] ?? Number.POSITIVE_INFINITY, fromMs);
+		const endMs = (atMs[over] as number) + startUpMs;
+		if (Math.min(nextMs, endMs) >= nowMs) break;
+		passUntil(Math.min(nextMs, endMs));
+		if (nextMs <= endMs) come += 1;
+		else over += 1;
 	}
+	passUntil(nowMs);
 	let enough = 0;
 	let enoughMs = 0;
-	for (const [number, ms] of [...lasted].sort(([one], [other]) => one - other)) {
+	for (const [number, ms = 0] of lastedMs.entries()) {
 		// Sums of parts of a second need not be exact.
 		if (enoughMs >= spanMs * Math.min(1, quantile) - 0.5) break;
+		if (ms === 0) continue;
 		enough = number;
 		enoughMs += ms;
 	}

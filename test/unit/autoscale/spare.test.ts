@@ -7,7 +7,7 @@ import {
 	withArrivals,
 } from '../../../admission/autoscale/rules/spare.ts';
 import { SetMemory } from '../../../admission/autoscale/set-memory.ts';
-import { fastestMs, ownMs } from '../../support/own-time.ts';
+import { fastestMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('spare');
@@ -88,13 +88,31 @@ test('the start-up time is the median of the last 50', () => {
 	assert.is(startUpMsOf(moved), 10);
 });
 
-test('10,000 arrivals take well below a second', () => {
-	const full: Arrivals = {
+test('10,000 arrivals, spread over the hour or all at once: linear, in a few ms', () => {
+	const arrived = (everyMs: number, count = mostArrivals): Arrivals => ({
 		sinceMs: 0,
-		atMs: Array.from({ length: 10_000 }, (_, index) => now - hour + index * 360),
-	};
-	const tookMs = ownMs(() => assert.is(spareFor(full, 36 * second, 0.9, now), 100));
-	assert.ok(tookMs < 1_000, `${tookMs} ms`);
+		atMs: Array.from({ length: count }, (_, index) => now - hour + index * everyMs),
+	});
+	const tookMs = fastestMs(5, () => assert.is(spareFor(arrived(360), 36 * second, 0.9, now), 100));
+	assert.ok(tookMs < 20, `${tookMs} ms`);
+	const atOnceMs = fastestMs(5, () => assert.is(spareFor(arrived(0), 36 * second, 1, now), mostArrivals));
+	assert.ok(atOnceMs < 20, `${atOnceMs} ms`);
+});
+
+test('as if each moment had been counted alone', () => {
+	for (let seed = 1; seed <= 100; seed++) {
+		const random = (index: number) => ((seed * 7_919 + index * 104_729) % 5_003) / 5_003;
+		const minutes = Array.from({ length: seed % 17 }, (_, index) => Math.floor(random(index) * 70));
+		const arrivals = ago(...minutes);
+		const startUpMs = (1 + (seed % 9)) * minute;
+		const quantile = random(99);
+		const counts = Array.from({ length: 60 }, (_, index) => {
+			const atMs = now - hour + (index + 0.5) * minute;
+			return arrivals.atMs.filter((ms) => ms <= atMs && ms + startUpMs > atMs).length;
+		}).sort((one, other) => one - other);
+		const expected = counts[Math.ceil(quantile * 60 - 0.001) - 1] ?? 0;
+		assert.is(spareFor(arrivals, startUpMs, quantile, now), expected, `seed ${seed}`);
+	}
 });
 
 test('jobs that arrived in any order, many between two reconciles: as if each had been counted alone, in one pass', () => {
