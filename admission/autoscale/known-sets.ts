@@ -1,4 +1,5 @@
-import type { KnownLabels } from '../jobs/records/rules/labels.ts';
+import { fold, type KnownLabels } from '../jobs/records/rules/labels.ts';
+import { scopeKey } from '../runner/scope.ts';
 import { type SetFacts, unreconciled } from './rules/set-facts.ts';
 import { SetIndex } from './rules/set-index.ts';
 import type { SetKey } from './rules/set-key.ts';
@@ -86,5 +87,5 @@ const none: ReadonlySet<string> = new Set();
 const labelsOf = (sets: readonly FixedPart[]): KnownLabels => ({
 	labels: new Set(sets.flatMap(({ labels }) => labels)),
 	any: sets.length > 0,
-	unlabelled: sets.some(({ labels }) => labels.length === 0),
+	scopes: new Set(sets.map(({ scope }) => fold(scopeKey(scope)))),
 });

@@ -25,7 +25,7 @@ export class WaitReasons {
 	noSetFits({ job, why: before, record }: Entry, routed: Routed): void {
 		if (!waitsForRunner(job)) return;
 		const { book, events, log } = this.#dependencies;
-		const why = whyWaits('waiting', routed, undefined);
+		const why = whyWaits('waiting', routed, undefined, job.labels);
 		if (!why || (before?.reason === why.reason && before.message === why.message)) return;
 		book.explain(job.key, why);
 		if (before?.reason === why.reason) return;
@@ -56,7 +56,7 @@ export class WaitReasons {
 			};
 			if (status === 'waiting' && idle-- <= 0) starting -= 1;
 			const waitedFor = facts && { ...facts, ...own, key: set, blockedMessage: undefined };
-			const why = whyWaits(status, { set }, waitedFor);
+			const why = whyWaits(status, { set }, waitedFor, job.labels);
 			if (before?.reason !== why?.reason) book.explain(job.key, why);
 		}
 	}

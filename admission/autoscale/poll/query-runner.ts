@@ -152,7 +152,7 @@ export class QueryRunner {
 			const { id, status, labels } = job;
 			const record = this.#record(repository, id);
 			await this.#write(job, repository, record, askedMs);
-			jobs.push({ id, status, labels, ours: record !== undefined || this.#concerns(labels) });
+			jobs.push({ id, status, labels, ours: record !== undefined || this.#concerns(labels, repository) });
 		}
 		noteRun(repository, runId, { jobs, etag: outcome.etag }, clock.monotonic());
 		return this.#answer(runId, repository, jobs, askedMs, credential, signal);
@@ -225,8 +225,8 @@ export class QueryRunner {
 	}
 
 	/** Whether a job with these labels is recorded. */
-	#concerns(labels: readonly string[] | undefined): boolean {
-		return concernsUs(labels, this.#dependencies.sets.labels());
+	#concerns(labels: readonly string[] | undefined, { name }: Repository): boolean {
+		return concernsUs(labels, this.#dependencies.sets.labels(), { repository: name });
 	}
 
 	#answered(job: string, checked: Checked, askedMs: number): void {
@@ -245,7 +245,8 @@ export class QueryRunner {
 		const origin = { host, repository: repository.name, enterprise: record?.enterprise };
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
-		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels)) return;
+		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels, repository))
+			return;
 		this.#ownWrites.set(recordName(facts), true, clock.monotonic());
 		const written = await records.write(facts, 'answer');
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);

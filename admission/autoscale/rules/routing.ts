@@ -89,6 +89,8 @@ interface Match {
 	left: Places;
 	/** The lower is the narrower. */
 	breadth: number;
+	/** Of a job without labels: the lower, the likelier it asks for this set's group. */
+	unlikely: number;
 	/** The job asks for an architecture that this set's runners may have or not. */
 	doubtful: boolean;
 }
@@ -144,6 +146,7 @@ function choose(
  */
 const order = (one: Match, other: Match, own: Match | undefined): number =>
 	Number(other === own) - Number(one === own) ||
+	one.unlikely - other.unlikely ||
 	one.breadth - other.breadth ||
 	one.set.own - other.set.own ||
 	free(other) - free(one) ||
@@ -160,7 +163,7 @@ class Matcher {
 	readonly #sets: Sets;
 	readonly #leftOf: (set: SetKey) => Places;
 	/** By scopes and labels: the sets that cover such a job and have its labels, or why there is none. */
-	readonly #labelled = new Map<string, IndexedSet[] | ((job: Job) => string)>();
+	readonly #labelled = new Map<string, IndexedSet[] | string>();
 	/** By the same, and by repository where groups matter. */
 	readonly #matching = new Map<string, Matching>();
 	#remembered = 0;
@@ -178,7 +181,7 @@ class Matcher {
 		const like = JSON.stringify([scopes, wanted]);
 		const labelled = this.#labelled.get(like) ?? withLabels(wanted, this.#sets.index.within(scopes));
 		this.#remember(this.#labelled, like, labelled, Array.isArray(labelled) ? labelled.length : 0);
-		if (typeof labelled === 'function') return { none: 'no-labels', why: labelled(job) };
+		if (typeof labelled === 'string') return { none: 'no-labels', why: labelled };
 		const grouped = labelled.some(({ group }) => group !== undefined);
 		const key = grouped ? `${like} ${fold(job.repository)}` : like;
 		const found = this.#matching.get(key) ?? this.#match(job, wanted, labelled);
@@ -204,29 +207,28 @@ class Matcher {
 		for (const set of visible) {
 			const left = this.#leftOf(set.key);
 			const doubtful = set.possible.some((label) => wanted.includes(label));
+			const unlikely = wanted.length > 0 ? 0 : unlikelihood(set);
 			if (left.blocked !== 'Deleting')
-				matches.set(set.key, { set, left, breadth: breadth[set.scope.kind], doubtful });
+				matches.set(set.key, { set, left, breadth: breadth[set.scope.kind], unlikely, doubtful });
 		}
 		if (matches.size > 0) return { matches };
 		return { none: 'deleting', why: `${namesOf(visible)} could run it, but is being deleted` };
 	}
 }
 
-/** The sets that have all labels of a job, or what the nearest lacks. */
-function withLabels(
-	wanted: readonly string[],
-	covering: readonly IndexedSet[],
-): IndexedSet[] | ((job: Job) => string) {
-	// A job without labels would match every set (ARC #1370): it is given to those that have none of their own either.
-	const labelled = covering.filter(({ has, own }) =>
-		wanted.length > 0 ? wanted.every((label) => has.has(label)) : own === 0,
-	);
+/**
+ * The sets that have all labels of a job, or what the nearest lacks. A job without labels asks for a group, which no event
+ * names: any set may have it, as in ARC (#1370), and it counts for one of them.
+ */
+function withLabels(wanted: readonly string[], covering: readonly IndexedSet[]): IndexedSet[] | string {
+	const labelled = covering.filter(({ has }) => wanted.every((label) => has.has(label)));
 	if (labelled.length > 0) return labelled;
-	if (wanted.length === 0)
-		return ({ repository }) => `it has no labels, and every set of ${repository} has labels of its own`;
-	const lacks = `no set has all of its labels: ${whatNearestLacks(wanted, covering)}`;
-	return () => lacks;
+	return `no set has all of its labels: ${whatNearestLacks(wanted, covering)}`;
 }
+
+/** Who names a group and no labels needs none; and is likelier to mean one that somebody has made than the default group. */
+const unlikelihood = ({ own, group }: IndexedSet): number =>
+	(own > 0 ? 2 : 0) + (group === undefined ? 1 : 0);
 
 const breadth: Record<Scope['kind'], number> = { repository: 0, organization: 1, enterprise: 2 };
 

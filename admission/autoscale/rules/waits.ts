@@ -27,8 +27,17 @@ export interface Why {
 	message: string;
 }
 
-/** Why a job waits; undefined: it does not. Pure. */
-export function whyWaits(status: JobStatus, routed: Routed, set: WaitedFor | undefined): Why | undefined {
+/**
+ * Why a job waits; undefined: it does not. Pure.
+ *
+ * @param labels that it asks for
+ */
+export function whyWaits(
+	status: JobStatus,
+	routed: Routed,
+	set: WaitedFor | undefined,
+	labels: readonly string[],
+): Why | undefined {
 	switch (status) {
 		case 'gated':
 			return { reason: 'Approval', message: 'waits for an approval' };
@@ -46,11 +55,20 @@ export function whyWaits(status: JobStatus, routed: Routed, set: WaitedFor | und
 			};
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };
-			return set && forRunner(set);
+			return set && withGroup(forRunner(set), set.key, labels);
 		default:
 			return undefined;
 	}
 }
+
+/** Which set a job counts for that names none is a guess, which people see. */
+const withGroup = ({ reason, message }: Why, set: SetKey, labels: readonly string[]): Why =>
+	labels.length > 0
+		? { reason, message }
+		: {
+				reason,
+				message: `${message}; the job asks for a runner group and no labels, and GitHub does not say which: it counts for ${set}, which fits best`,
+			};
 
 function forRunner(set: WaitedFor): Why {
 	const { key, blocked, blockedMessage, max, living, idle, startingSinceMs } = set;

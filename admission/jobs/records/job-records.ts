@@ -160,7 +160,7 @@ export function eventRecorder({ sets, records, clock, log }: EventRecorderOption
 	let loggedMs = Number.NEGATIVE_INFINITY;
 	return async (facts: JobFacts): Promise<Written | 'hosted'> => {
 		if (!sets.served) return 'absent';
-		if (!concernsUs(facts.labelsTruncated ? undefined : facts.labels, sets.known)) return 'hosted';
+		if (!concernsUs(facts.labelsTruncated ? undefined : facts.labels, sets.known, facts)) return 'hosted';
 		try {
 			return await records.write(facts, 'event');
 		} catch (error) {

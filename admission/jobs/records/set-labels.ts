@@ -6,12 +6,13 @@ import { type WatchDependencies, type Watched, watched } from '../../cluster/wat
 import { servesResource } from '../../kube/objects.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
 import { objectOf } from '../rules/fields.ts';
-import { type KnownLabels, labelsIn } from './rules/labels.ts';
+import { type KnownLabels, labelsIn, scopeIn } from './rules/labels.ts';
 import { mostPastLabels, pastLabelLastsMs, servedCheckMs } from './rules/policy.ts';
 
-/** Of a set only its labels are kept. */
+/** Of a set only its labels are kept, and where its runners register. */
 interface Labelled extends KubeObject {
 	labels: readonly string[];
+	scope: string;
 }
 
 /** The labels of all RunnerSets and RunnerDeployments, on every replica: which jobs are recorded depends on them. */
@@ -33,8 +34,9 @@ export class SetLabels {
 			),
 		];
 		for (const { on } of this.#watches)
-			on((change, { labels }, before) => {
-				const same = change === 'modified' && labels.join() === before?.labels.join();
+			on((change, { labels, scope }, before) => {
+				const unchanged = scope === before?.scope && labels.join() === before.labels.join();
+				const same = change === 'modified' && unchanged;
 				if (same) return;
 				this.#known = undefined;
 				for (const label of before?.labels ?? []) this.#past.set(label, true, dependencies.clock.monotonic());
@@ -80,7 +82,7 @@ export class SetLabels {
 		return {
 			labels: { has: (label) => now.has(label) || this.#past.has(label, monotonic()) },
 			any: sets.length > 0,
-			unlabelled: sets.some(({ labels }) => labels.length === 0),
+			scopes: new Set(sets.map(({ scope }) => scope)),
 		};
 	}
 }
@@ -88,10 +90,11 @@ export class SetLabels {
 /** Somebody else's kind of the same name has another schema, so nothing is known of it. */
 const specOf = (object: KubeObject): Record<string, unknown> => objectOf(objectOf(object).spec);
 
-function trim({ metadata }: KubeObject, { labels }: Record<string, unknown>): Labelled {
+function trim({ metadata }: KubeObject, config: Record<string, unknown>): Labelled {
 	const { name, namespace, uid, resourceVersion } = metadata;
 	return {
 		metadata: { name, namespace, uid, resourceVersion } as KubeObject['metadata'],
-		labels: labelsIn(labels),
+		labels: labelsIn(config.labels),
+		scope: scopeIn(config),
 	};
 }

@@ -35,6 +35,8 @@ const labels: Record<string, unknown> = {
 	'50 labels of 256 control characters': new Array(50).fill('\u0007'.repeat(256)),
 };
 
+const known = { labels: new Set(['gpu']), any: true, scopes: new Set(['octo']) };
+
 const reading: WorstCase[] = Object.entries(labels).map(([shape, given]) => {
 	const body = { id: 1, run_id: 1, status: 'queued', labels: given };
 	return {
@@ -43,7 +45,7 @@ const reading: WorstCase[] = Object.entries(labels).map(([shape, given]) => {
 		bytes: JSON.stringify(body).length,
 		prepare: () => () => {
 			const facts = factsOfAnswer(body, { host: 'github.com', repository: 'octo/app' }, 0);
-			return concernsUs(facts?.labels, { labels: new Set(['gpu']), any: true, unlabelled: false });
+			return concernsUs(facts?.labels, known, { repository: 'octo/app' });
 		},
 	};
 });

@@ -13,7 +13,10 @@ const minute = 60_000;
 for (const kind of kinds) {
 	const started = async (
 		spec: Parameters<AutoscaledWorld['autoscale']>[0] = {},
-		{ replicas = 0, ...change }: { replicas?: number; annotations?: Record<string, string> } = {},
+		{
+			replicas = 0,
+			...change
+		}: { replicas?: number; annotations?: Record<string, string>; spec?: object } = {},
 	) => {
 		const world = new AutoscaledWorld(kind);
 		world.put(replicas, change);
@@ -44,6 +47,19 @@ for (const kind of kinds) {
 		assert.is(world.starts, 2);
 		assert.is(world.autoscalerStatus.desiredReplicas, 0);
 		assert.is(world.autoscalerStatus.openJobs, 0);
+		await world.end();
+	});
+
+	test(`${kind}: a job that asks for a group and no labels has a runner, and people see for which set it counts`, async () => {
+		const world = await started({}, { spec: { labels: ['gpu'], group: 'big' } });
+		const [id = 0] = await world.queue(1, { labels: [] });
+		await world.clock.until('it has a runner', () => world.starts === 1, 10 * second);
+		await world.clock.pass(10 * second);
+		const { status } = world.recordOf(id) ?? {};
+		const message = status?.message ?? '';
+		assert.ok(message.includes(`it counts for ${kind} ci/example, which fits best`), JSON.stringify(status));
+		await world.clock.pass(minute);
+		assert.is(world.starts, 1);
 		await world.end();
 	});
 

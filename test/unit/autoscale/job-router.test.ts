@@ -39,7 +39,7 @@ function started() {
 		setsCache: { runnerSets: known, runnerDeployments: { ...known, on: () => {} } } as never,
 		metrics: { autoscale: { forget: () => {} } } as never,
 	});
-	const change = (change: Change, name: string, labels: string[] = []) => {
+	const change = (change: Change, name: string, labels: string[] = ['y']) => {
 		const spec = { organization: 'octo', labels, template: {} };
 		const set = { kind: 'RunnerSet', metadata: { name, namespace: 'ci' }, spec } as unknown as RunnersSet;
 		for (const listener of listeners) listener(change, set);
@@ -47,7 +47,7 @@ function started() {
 	const record = (id: number, more: Partial<WorkflowJobSpec> = {}) =>
 		book.recordChanged({
 			metadata: { name: `j${id}`, namespace: 'runners-system' },
-			spec: { host: 'github.com', id, repository: 'octo/app', labels: [], state: 'queued', ...more },
+			spec: { host: 'github.com', id, repository: 'octo/app', labels: ['y'], state: 'queued', ...more },
 		});
 	return { clock, book, router, change, record };
 }

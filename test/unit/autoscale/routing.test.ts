@@ -211,10 +211,31 @@ const table: [string, Job, Candidate[], string][] = [
 		'c d a b',
 	],
 	[
-		'a job without labels: only sets without labels of their own (#1370)',
+		'a job without labels: first sets without labels of their own (#1370), then those of a group, then as usual',
 		job([]),
-		[set('a', { labels: ['gpu'] }), set('b', { labels: ['self-hosted', 'linux', '', ' '] })],
+		[
+			set('a', { labels: ['gpu'], ...repository('octo', 'app') }),
+			set('b', { labels: ['gpu'], group: 'big' }),
+			set('c', { labels: ['self-hosted', 'linux', '', ' '] }),
+			set('d', { group: 'small' }),
+			set('e', { labels: ['gpu'] }),
+		],
+		'd c b a e',
+	],
+	[
+		'also where every set has labels, but for those whose group the repository may not use',
+		job([]),
+		[
+			set('a', { labels: ['gpu'], group: 'secret', visible: () => false }),
+			set('b', { labels: ['gpu'], group: 'big' }),
+		],
 		'b',
+	],
+	[
+		'and a set that is full is no better for it',
+		job([]),
+		[set('a', { group: 'big', room: 0 }), set('b', { labels: ['gpu'] })],
+		'b a',
 	],
 	[
 		'no set at this GitHub',
@@ -249,12 +270,6 @@ const table: [string, Job, Candidate[], string][] = [
 		job(['self-hosted']),
 		[set('b', { group: 'two', visible: () => false }), set('a', { group: 'one', visible: () => false })],
 		'Octo/App may not use the runner group of RunnerSet ci/a (group one), RunnerSet ci/b (group two)',
-	],
-	[
-		'no labels, and only sets with labels',
-		job([]),
-		[set('a', { labels: ['gpu'] })],
-		'it has no labels, and every set of Octo/App has labels of its own',
 	],
 	[
 		'a group that the repository may not use',
@@ -314,6 +329,12 @@ test('jobs that a set is not given take no place of those that it is', () => {
 	assert.equal([routed.get('j0'), routed.get('j1')], ['a', 'a']);
 	assert.equal(counts(routed), { a: 52 });
 	assert.equal(counts(routeAll(list.toReversed(), both, () => undefined)), { a: 52 });
+});
+
+test('20 jobs without labels are not 20 for each set: all count for one, and go to the next when it is full', () => {
+	const sets = [set('a', { labels: ['gpu'], group: 'big', room: 15 }), set('b', { labels: ['x'], room: 15 })];
+	const list = jobsAt(20, []);
+	assert.equal(counts(routeAll(list, sets, () => undefined)), { a: 15, b: 5 });
 });
 
 test('names of many sets are cut for people', () => {
@@ -564,8 +585,8 @@ const at: WaitedFor = {
 	idle: 0,
 	startingSinceMs: undefined,
 };
-const reason = (more: Partial<WaitedFor>) => {
-	const { reason, message } = whyWaits('waiting', { set: at.key }, { ...at, ...more }) ?? {};
+const reason = (more: Partial<WaitedFor>, labels = ['self-hosted']) => {
+	const { reason, message } = whyWaits('waiting', { set: at.key }, { ...at, ...more }, labels) ?? {};
 	return `${reason}: ${message}`;
 };
 
@@ -604,16 +625,20 @@ test('why a job waits, for people', () => {
 		reason({ blocked: 'Deleting' }),
 		'StartsFailing: RunnerSet ci/a cannot start runners: it is being deleted',
 	);
+	assert.is(
+		reason({}, []),
+		'RunnerStarting: a runner of RunnerSet ci/a is being created; the job asks for a runner group and no labels, and GitHub does not say which: it counts for RunnerSet ci/a, which fits best',
+	);
 });
 
 test('why a job that is not counted waits, and that one which runs does not', () => {
 	const none: routing.Routed = { none: 'no-scope', why: 'no set has runners at github.com' };
-	const said = (status: Parameters<typeof whyWaits>[0]) => whyWaits(status, none, undefined)?.reason;
+	const said = (status: Parameters<typeof whyWaits>[0]) => whyWaits(status, none, undefined, [])?.reason;
 	assert.equal(said('waiting'), 'NoMatchingSet');
-	assert.equal(whyWaits('waiting', none, undefined)?.message, 'no set has runners at github.com');
+	assert.equal(whyWaits('waiting', none, undefined, [])?.message, 'no set has runners at github.com');
 	assert.equal([said('gated'), said('unconfirmed'), said('suspect')], ['Approval', 'Unconfirmed', 'Suspect']);
 	assert.equal([said('running'), said('ended'), said('over')], [undefined, undefined, undefined]);
-	assert.is(whyWaits('waiting', { set: keyOf('gone') }, undefined), undefined);
+	assert.is(whyWaits('waiting', { set: keyOf('gone') }, undefined, []), undefined);
 });
 
 test.run();

@@ -40,7 +40,7 @@ interface PollCall {
 type Record_ = ReturnType<typeof opened> & { key: string };
 
 const baseUrl = () => 'https://api.github.com';
-const knownLabels: KnownLabels = { labels: new Set(['gpu']), any: true, unlabelled: false };
+const knownLabels: KnownLabels = { labels: new Set(['gpu']), any: true, scopes: new Set() };
 let nextRun = 1;
 
 export class PollWorld {
@@ -180,7 +180,7 @@ export class PollWorld {
 	#event(job: WorkflowJob, action: JobAction): void {
 		if (!this.delivers(job, action)) return;
 		const facts = factsOfEvent(eventBody(job, action, baseUrl()), this.clock.now());
-		if (!facts || !concernsUs(facts.labels, knownLabels)) return;
+		if (!facts || !concernsUs(facts.labels, knownLabels, facts)) return;
 		this.#note(facts, 'event');
 	}
 

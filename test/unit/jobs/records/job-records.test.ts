@@ -273,8 +273,14 @@ const watchesSets = () => {
 		stop.abort();
 		return Promise.all([running, clock.pass(10_000)]);
 	};
-	const put = (kind: 'runnerSet' | 'runnerDeployment', name: string, labels: string[] | undefined) => {
-		const spec = kind === 'runnerSet' ? { labels } : { template: { spec: { labels } } };
+	const put = (
+		kind: 'runnerSet' | 'runnerDeployment',
+		name: string,
+		labels: string[] | undefined,
+		organization?: string,
+	) => {
+		const runner = { labels, organization };
+		const spec = kind === 'runnerSet' ? runner : { template: { spec: runner } };
 		api.put(collectionPath(setKinds[kind]), { metadata: { name, namespace: 'ci' }, spec } as never);
 	};
 	const writes: JobFacts[] = [];
@@ -298,7 +304,7 @@ test('labels of both kinds of sets decide, as soon as they are there, and a day 
 	assert.is(await record(['small']), 'hosted');
 	assert.is(await record([]), 'hosted');
 	put('runnerDeployment', 'd1', ['small']);
-	put('runnerDeployment', 'd2', undefined);
+	put('runnerDeployment', 'd2', ['other'], 'Octo-Org');
 	await clock.pass(10);
 	assert.is(await record(['small']), 'recorded');
 	assert.is(await record([]), 'recorded');

@@ -7,7 +7,12 @@ import {
 	factsOfEvent,
 	type JobFacts,
 } from '../../../../admission/jobs/records/rules/facts.ts';
-import { concernsUs, type KnownLabels, labelsIn } from '../../../../admission/jobs/records/rules/labels.ts';
+import {
+	concernsUs,
+	type KnownLabels,
+	labelsIn,
+	scopeIn,
+} from '../../../../admission/jobs/records/rules/labels.ts';
 import { changeOf, leavesTrace, opened } from '../../../../admission/jobs/records/rules/merge.ts';
 import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import { suite } from '../../../support/suite.ts';
@@ -283,10 +288,10 @@ test('the time in the id of a delivery; where there is none it is that of the ar
 });
 
 test('labels: one of our sets could run it, or people should see that none can', () => {
-	const known = (labels: string[], { any = true, unlabelled = false } = {}): KnownLabels => ({
+	const known = (labels: string[], { any = true } = {}): KnownLabels => ({
 		labels: new Set(labels),
 		any,
-		unlabelled,
+		scopes: new Set(),
 	});
 	const none = known([], { any: false });
 	for (const [labels, sets, expected] of [
@@ -299,8 +304,6 @@ test('labels: one of our sets could run it, or people should see that none can',
 		[['linux', 'ARM64'], known(['gpu']), true],
 		[['linux', 'x64'], none, false],
 		[['big-runner'], known(['gpu']), false],
-		[[], known(['gpu']), false],
-		[[], known(['gpu'], { unlabelled: true }), true],
 		// Before the sets are known.
 		[['ubuntu-latest'], undefined, false],
 		[['Windows-2025', 'macos-15'], undefined, false],
@@ -309,12 +312,35 @@ test('labels: one of our sets could run it, or people should see that none can',
 		[['self-hosted'], undefined, true],
 		[[], undefined, true],
 	] as const)
-		assert.is(concernsUs(labels, sets), expected, `${labels.join()} ${JSON.stringify(sets)}`);
+		assert.is(
+			concernsUs(labels, sets, { repository: 'octo/app' }),
+			expected,
+			`${labels.join()} ${JSON.stringify(sets)}`,
+		);
 });
 
 test('a job whose labels are not certain is recorded, so that people see that no set can have it', () => {
-	const none: KnownLabels = { labels: new Set(), any: false, unlabelled: false };
-	for (const known of [undefined, none]) assert.ok(concernsUs(undefined, known));
+	const none: KnownLabels = { labels: new Set(), any: false, scopes: new Set() };
+	for (const known of [undefined, none]) assert.ok(concernsUs(undefined, known, { repository: 'octo/app' }));
+});
+
+test('a job that asks for a group and no labels is recorded where a set has runners for its repository, whatever its labels', () => {
+	const place = { repository: 'Octo/App', enterprise: 'Corp' };
+	for (const [config, job, expected] of [
+		[{ organization: 'OCTO' }, place, true],
+		[{ repository: 'octo/app' }, place, true],
+		[{ enterprise: 'corp' }, place, true],
+		[{ enterprise: 'other' }, place, false],
+		[{ enterprise: 'other' }, { repository: 'octo/app' }, true], // which one it is in is not known
+		[{ organization: 'other' }, place, false],
+		[{ repository: 'octo/other' }, place, false],
+		[{ organization: 'corp' }, place, false],
+		[{ organization: '', repository: 7 }, place, false],
+		[{ organization: 'o'.repeat(1_000) }, { repository: `${'o'.repeat(1_000)}/app` }, false],
+	] as const) {
+		const known = { labels: new Set(['gpu']), any: true, scopes: new Set([scopeIn(config)]) };
+		assert.is(concernsUs([], known, job), expected, JSON.stringify(config));
+	}
 });
 
 test('labels of a set: each once, folded, and no more than a runner may have, however many there are', () => {
