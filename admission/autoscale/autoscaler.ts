@@ -80,7 +80,7 @@ const countEveryMs = 5_000;
  */
 export class Autoscaler implements DemandSource {
 	readonly #dependencies: AutoscalerDependencies;
-	readonly book = new JobBook();
+	readonly book: JobBook;
 	readonly #sets = new KnownSets();
 	readonly #results = new Results();
 	readonly #targets: Targets;
@@ -99,6 +99,7 @@ export class Autoscaler implements DemandSource {
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
 		const { client, setsCache, accounts, autoscaleCache, namespace, clock } = dependencies;
+		this.book = new JobBook(clock.now);
 		const shared = { ...dependencies, book: this.book, sets: this.#sets, results: this.#results };
 		this.#suggestions = new Suggestions(clock);
 		this.#syncState = new SyncState(dependencies);

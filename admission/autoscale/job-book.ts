@@ -1,5 +1,6 @@
 import type { WorkflowJob, WorkflowJobStatus } from '../api/autoscale.ts';
 import { labelsOfJob } from '../api/job-labels.ts';
+import { pastMs } from '../api/written-time.ts';
 import { earlierName, type JobIdentity, recordName } from '../jobs/records/rules/name.ts';
 import { sameName } from '../runner/github-name.ts';
 import { Publisher } from './publisher.ts';
@@ -56,9 +57,15 @@ export type BookChange =
  */
 export class JobBook {
 	readonly changes = new Publisher<BookChange>();
+	readonly #now: () => number;
 	readonly #entries = new Map<string, Entry>();
 	/** Keys of the jobs of each set; undefined: of those that count for none. */
 	readonly #ofSet = new Map<SetKey | undefined, Set<string>>();
+
+	/** @param now ms since the epoch: no time of a record is later than when it was read */
+	constructor(now: () => number) {
+		this.#now = now;
+	}
 
 	get size(): number {
 		return this.#entries.size;
@@ -92,8 +99,9 @@ export class JobBook {
 	recordChanged(record: WorkflowJob): Entry {
 		const { name } = record.metadata;
 		const before = this.#entries.get(name);
-		const known: Known = before ? { ...before.job, checked: before.checked } : knownOf(record.status);
-		const job = readJob(record, known);
+		const nowMs = this.#now();
+		const known: Known = before ? { ...before.job, checked: before.checked } : knownOf(record.status, nowMs);
+		const job = readJob(record, known, nowMs);
 		const entry: Entry = {
 			record,
 			job,
@@ -208,28 +216,23 @@ export class JobBook {
 const differs = (job: Job, fields: Partial<Job>): boolean =>
 	Object.entries(fields).some(([field, value]) => job[field as keyof Job] !== value);
 
-const ms = (text: string | undefined): number | undefined => {
-	const read = typeof text === 'string' ? Date.parse(text) : Number.NaN;
-	return Number.isNaN(read) ? undefined : read;
-};
-
 function setOf(status: WorkflowJobStatus | undefined): SetKey | undefined {
 	const { kind, namespace, name } = status?.set ?? {};
 	return kind && namespace && name ? setKey({ kind, namespace, name }) : undefined;
 }
 
-const knownOf = (status: WorkflowJobStatus | undefined): Known => ({
-	confirmedMs: ms(status?.confirmedAt),
-	checkedMs: ms(status?.checkedAt),
+const knownOf = (status: WorkflowJobStatus | undefined, nowMs: number): Known => ({
+	confirmedMs: pastMs(status?.confirmedAt, nowMs),
+	checkedMs: pastMs(status?.checkedAt, nowMs),
 	checked: status?.checked,
 	boundTo: status?.runner,
-	endedMs: ms(status?.endedAt),
+	endedMs: pastMs(status?.endedAt, nowMs),
 	unassignedMs: undefined,
 });
 
-function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
-	const createdMs = ms(metadata.creationTimestamp) ?? 0;
-	const stateMs = ms(spec.stateSince) ?? createdMs;
+function readJob({ metadata, spec }: WorkflowJob, known: Known, nowMs: number): Job {
+	const createdMs = pastMs(metadata.creationTimestamp, nowMs) ?? 0;
+	const stateMs = pastMs(spec.stateSince, nowMs) ?? createdMs;
 	const { labels, truncated } = labelsOfJob(spec.labels);
 	return {
 		key: metadata.name,
@@ -244,8 +247,8 @@ function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
 		labelsTruncated: spec.labelsTruncated === true || truncated,
 		state: spec.state,
 		runnerName: spec.runnerName,
-		createdMs: ms(spec.createdAt),
-		openedMs: ms(spec.openedAt) ?? stateMs,
+		createdMs: pastMs(spec.createdAt, nowMs),
+		openedMs: pastMs(spec.openedAt, nowMs) ?? stateMs,
 		stateMs,
 		confirmedMs: known.confirmedMs,
 		checkedMs: known.checkedMs,

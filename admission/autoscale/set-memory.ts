@@ -8,6 +8,8 @@ import { runnerView } from './runner-view.ts';
 export class SetMemory {
 	/** By the UID of a busy runner: when it was first seen so, ms since the epoch; undefined before the first reconcile. */
 	#busySeenMs: Map<string, number> | undefined;
+	/** By the UID of a runner that waits, by its pod, since a time that has not come: when it was first seen so, ms since the epoch. */
+	#idleSeenMs = new Map<string, number>();
 	/** UIDs of runners that have not been seen started yet. */
 	#starting = new Set<string>();
 	/** How long runners took from their creation until they could have a job, ms, the newest last. */
@@ -42,9 +44,14 @@ export class SetMemory {
 	runnersSeen(owners: readonly OwnedRunner[], podName: (owner: string) => string, nowMs: number): Runner[] {
 		const before = this.#busySeenMs;
 		const busy = new Map<string, number>();
+		const idle = new Map<string, number>();
 		const starting = new Set<string>();
 		const runners = owners.map((owner) => {
 			const runner = runnerView(owner, podName);
+			if ((runner.idleSinceMs ?? nowMs) > nowMs) {
+				runner.idleSinceMs = Math.min(nowMs, this.#idleSeenMs.get(runner.uid) ?? nowMs);
+				idle.set(runner.uid, runner.idleSinceMs);
+			}
 			const { uid, phase, createdMs } = runner;
 			if (phase === 'unbound' || phase === 'starting') starting.add(uid);
 			else if (this.#starting.has(uid) && (phase === 'idle' || phase === 'busy'))
@@ -57,6 +64,7 @@ export class SetMemory {
 			return { ...runner, busySinceMs: Math.min(runner.busySinceMs ?? seenMs, seenMs) };
 		});
 		this.#busySeenMs = busy;
+		this.#idleSeenMs = idle;
 		this.#starting = starting;
 		return runners;
 	}

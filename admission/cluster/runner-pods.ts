@@ -2,6 +2,7 @@ import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
+import { writtenMs } from '../api/written-time.ts';
 import {
 	isConflict,
 	isNotFound,
@@ -48,6 +49,9 @@ const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 
 /** Of such a list of a namespace's pods, in bytes: some 500 pods, unless somebody has filled their annotations. */
 const mostBytesOfNames = 2 * 1024 * 1024;
+
+/** Clocks of two replicas differ by less than this, in ms. */
+const clocksDifferMs = 5_000;
 
 /** How often a patch is sent that the API server gives up because of other writers. */
 const patchTries = 3;
@@ -263,11 +267,15 @@ export class RunnerPods {
 		await deleteUnlessChanged(this.#client, path, { preconditions }, { timeoutMs: callWithinMs });
 	}
 
-	/** Since when this server has noted that the pod's Node is missing, ms since the epoch; undefined: it has not. */
+	/**
+	 * Since when this server has noted that the pod's Node is missing, ms since the epoch; undefined: it has not, or by a clock
+	 * that was ahead.
+	 */
 	nodeGoneSinceMs(pod: Pod): number | undefined {
 		const [since = '', given] = (pod.metadata.annotations?.[progress.nodeGoneSince] ?? '').split(' ');
 		const noted = nodeGone(pod.metadata.uid ?? '', pod.spec?.nodeName ?? '', since);
-		return this.#signer.verifyStatement(noted, given) ? Date.parse(since) : undefined;
+		const sinceMs = this.#signer.verifyStatement(noted, given) ? writtenMs(since) : undefined;
+		return sinceMs !== undefined && sinceMs <= this.#now() + clocksDifferMs ? sinceMs : undefined;
 	}
 
 	/** Whether the Node has been gone for long enough: it was missing then, and is now. */

@@ -1,5 +1,6 @@
 import type { ObjectKey } from '../api/object-key.ts';
 import type { DenyReason } from '../api/reasons.ts';
+import { pastMs } from '../api/written-time.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** Why a recorded deletion waits: it is denied, or somebody's PodDisruptionBudget refuses the eviction. */
@@ -29,9 +30,8 @@ export class WaitingDeletions {
 
 	/** @param requestedAt from the record, RFC 3339; undefined: there is no record */
 	note(podKey: ObjectKey, reason: WaitReason, requestedAt: string | undefined, nowMs: number): void {
-		const recordedMs = Date.parse(requestedAt ?? '');
 		const firstSeenMs = this.#byPod.get(podKey)?.askedAtMs ?? nowMs;
-		this.#byPod.set(podKey, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
+		this.#byPod.set(podKey, { reason, askedAtMs: pastMs(requestedAt, nowMs) ?? firstSeenMs });
 		this.#count();
 	}
 

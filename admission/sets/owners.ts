@@ -2,6 +2,7 @@ import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { arcReplicaSet, setKeys } from '../api/sets.ts';
+import { pastMs } from '../api/written-time.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
@@ -62,7 +63,7 @@ export class Owners {
 	readonly #podReadAtMs = new Map<string, number>();
 	/** By pod UID: when its runner's end was first seen, ms since the epoch. */
 	readonly #exitSeenMs = new Map<string, number>();
-	/** By owner UID: until when it is not tried again, because it could not be released; ms since the epoch. */
+	/** By owner UID: until when it is not tried again, because it could not be released; by monotonic time. */
 	readonly #refused = new Map<string, number>();
 
 	constructor(options: OwnersOptions) {
@@ -208,7 +209,8 @@ export class Owners {
 
 	/** The runner could not be released: it is not tried again before this time, ms since the epoch. */
 	refused(owner: OwnedRunner, untilMs: number): void {
-		this.#refused.set(owner.uid, untilMs);
+		const { clock } = this.#options;
+		this.#refused.set(owner.uid, clock.monotonic() + untilMs - clock.now());
 	}
 
 	forget(setUid: string): void {
@@ -219,13 +221,14 @@ export class Owners {
 	#read(object: OwnerObject, pod: Pod | undefined, nowMs: number): OwnedRunner {
 		const { metadata } = object;
 		const uid = metadata.uid ?? '';
-		const createdMs = Date.parse(metadata.creationTimestamp ?? '') || 0;
+		const createdMs = pastMs(metadata.creationTimestamp, nowMs) ?? 0;
 		const runner = pod && this.#runner(pod);
 		const { phase, sinceMs, brief } =
 			pod && runner
 				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs, nowMs)
 				: this.#phaseWithoutPod(uid);
 		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
+		const untilMs = this.#refused.get(uid);
 		return {
 			name: metadata.name,
 			uid,
@@ -241,7 +244,7 @@ export class Owners {
 			brief,
 			vainFromMs: runner?.process.state === 'starting' ? cannotStartFromMs(runner.process, nowMs) : undefined,
 			waiting: pod && waitingIn(pod),
-			notBeforeMs: this.#refused.get(uid),
+			notBeforeMs: untilMs === undefined ? undefined : nowMs + untilMs - this.#options.clock.monotonic(),
 			object,
 			pod,
 			runner,

@@ -2,6 +2,7 @@ import { durationMs } from '../api/duration.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath } from '../api/paths.ts';
 import { drainFinalizer, type RunnersSet, type SetStatus, setKeys } from '../api/sets.ts';
+import { pastMs } from '../api/written-time.ts';
 import type { Cache } from '../cluster/cache.ts';
 import { Controller } from '../kube/controller.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
@@ -245,10 +246,10 @@ export class SetReconciler<S extends RunnersSet> {
 		const nowMs = this.#dependencies.clock.now();
 		const { uid = '', creationTimestamp = '' } = set.metadata;
 		const replicas = set.spec.replicas ?? 1;
-		const stored = readAccounting(set);
+		const stored = readAccounting(set, nowMs);
 		const memory = this.#memory.get(uid) ?? {
 			accounting: stored?.accounting ?? {
-				effectiveMs: Date.parse(creationTimestamp),
+				effectiveMs: pastMs(creationTimestamp, nowMs) ?? 0,
 				completionsMs: [],
 				...noBackoff,
 			},

@@ -10,6 +10,7 @@ import {
 	setKinds,
 	tokenSecretKey,
 } from '../api/sets.ts';
+import { writtenMs } from '../api/written-time.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, type GitHubFailure, isFailure } from '../github/types.ts';
@@ -25,6 +26,8 @@ import { type OwnedSecret, type SecretOwner, tokenSecretBody, tokenSecretName } 
 
 /** GitHub's tokens are valid for 60 min. They are renewed early, since a pod may be pending for a while before it registers. */
 const renewBeforeMs = 30 * 60_000;
+/** Somewhat more than that: GitHub's clock and ours differ. */
+const longestTokenMs = 65 * 60_000;
 /** How often a Secret is checked, because somebody may have deleted it. A watch would need the permission to read all Secrets. */
 const checkMs = 60_000;
 const retryMs = 10_000;
@@ -150,9 +153,10 @@ export class RegistrationTokens {
 		owners: SecretOwner[],
 	): Promise<Requeue> {
 		const { clock, log } = this.#options;
-		const heldUntilMs = held?.data?.[tokenSecretKey]
-			? Date.parse(held.metadata.annotations?.[setKeys.tokenExpiresAt] ?? '') || 0
-			: 0;
+		const writtenUntilMs = writtenMs(held?.metadata.annotations?.[setKeys.tokenExpiresAt]) ?? 0;
+		// A token that would last longer than any was written by another clock: it may have expired.
+		const isBelieved = held?.data?.[tokenSecretKey] && writtenUntilMs - clock.now() <= longestTokenMs;
+		const heldUntilMs = isBelieved ? writtenUntilMs : 0;
 		if (held && heldUntilMs - clock.now() > renewBeforeMs) {
 			const same = JSON.stringify(uidsOf(held.metadata.ownerReferences)) === JSON.stringify(uidsOf(owners));
 			const token = Buffer.from(held.data?.[tokenSecretKey] ?? '', 'base64').toString('utf8');

@@ -1,7 +1,7 @@
 import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { Waiting } from '../../runner/waiting.ts';
-import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts';
+import { briefEnd, longestRecreationDelayMs, releaseRetryMs, startBackoff } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
 /**
@@ -216,9 +216,10 @@ function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) =
 /** Updates the accounting with the runners that have ended since the last plan. */
 function account(
 	owners: readonly Owner[],
-	{ accounting: before, recreationDelayMs, demanded, replicas, deleting }: SetState,
+	{ accounting, recreationDelayMs, demanded, replicas, deleting }: SetState,
 	nowMs: number,
 ): { accounting: Accounting; hold: Plan['hold'] } {
+	const before = noLaterThan(nowMs, accounting);
 	const givenMs = deleting || demanded ? undefined : recreationDelayMs;
 	const delayMs = givenMs && Math.min(givenMs, longestRecreationDelayMs);
 	const ended = owners.filter(({ phase }) => phase === 'completed').map(({ sinceMs = nowMs }) => sinceMs);
@@ -239,6 +240,14 @@ function account(
 			: undefined;
 	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, ...backoff }, hold };
 }
+
+/** The accounting after our clock may have been set back: nothing waits longer than it would have, had it just happened. */
+const noLaterThan = (nowMs: number, { effectiveMs, completionsMs, ...backoff }: Accounting): Accounting => ({
+	...backoff,
+	effectiveMs: Math.min(effectiveMs, nowMs),
+	completionsMs: completionsMs.map((atMs) => Math.min(atMs, nowMs)),
+	nextStartMs: Math.min(backoff.nextStartMs, nowMs + startBackoff.mostMs),
+});
 
 /** The backoff of starts, updated with the outcome of the runners that were started last. */
 function backoffAfter(

@@ -1,7 +1,9 @@
 import { counted } from '../../api/printable.ts';
 import { type WaitingReason, waitingReasons } from '../../api/reasons.ts';
 import type { RunnersSet, SetCondition, SetConditionType, SetStatus } from '../../api/sets.ts';
+import { dueMs, pastMs } from '../../api/written-time.ts';
 import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
+import { startBackoff } from './policy.ts';
 
 /** What one reconcile has found out about a set: the status is made from it. */
 export interface Found {
@@ -21,18 +23,20 @@ export interface Found {
 	accounting: Accounting;
 }
 
-/** The accounting in the set's status; undefined if the set was never reconciled. */
-export function readAccounting(set: RunnersSet): { accounting: Accounting; replicas: number } | undefined {
+/** The accounting in the set's status; undefined if the set was never reconciled. Its times are no later than they can be. */
+export function readAccounting(
+	set: RunnersSet,
+	nowMs: number,
+): { accounting: Accounting; replicas: number } | undefined {
 	const { accounting } = set.status ?? {};
 	if (accounting?.replicas === undefined) return undefined;
-	const toMs = (time: string | undefined) => Date.parse(time ?? '') || 0;
 	return {
 		accounting: {
-			effectiveMs: toMs(accounting.effectiveTime),
-			completionsMs: (accounting.completions ?? []).map(toMs),
+			effectiveMs: pastMs(accounting.effectiveTime, nowMs) ?? 0,
+			completionsMs: (accounting.completions ?? []).map((time) => pastMs(time, nowMs) ?? 0),
 			failedStarts: accounting.failedStarts ?? 0,
 			briefEnds: accounting.briefEnds ?? 0,
-			nextStartMs: toMs(accounting.nextStartAt),
+			nextStartMs: dueMs(accounting.nextStartAt, nowMs, startBackoff.mostMs) ?? 0,
 		},
 		replicas: accounting.replicas,
 	};

@@ -23,7 +23,7 @@ const record = (spec: Partial<WorkflowJobSpec> = {}, status?: WorkflowJobStatus)
 
 /** A book and what it publishes. */
 function followed() {
-	const book = new JobBook();
+	const book = new JobBook(() => Date.parse('2027-01-01T00:00:00Z'));
 	const changes: BookChange[] = [];
 	book.changes.subscribe((change) => changes.push(change));
 	/** What was published since this was last asked. */

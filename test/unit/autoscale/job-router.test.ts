@@ -24,7 +24,7 @@ type Listener = (change: Change, set: RunnersSet) => void;
 
 function started() {
 	const clock = new WorkingClock();
-	const [book, sets] = [new JobBook(), new KnownSets()];
+	const [book, sets] = [new JobBook(clock.now), new KnownSets()];
 	const listeners: Listener[] = [];
 	const known = { on: (listener: Listener) => void listeners.push(listener), informer: new Map() };
 	const router = new JobRouter({

@@ -55,7 +55,7 @@ export class RoutedWorld {
 	readonly jobs: SimulatedJob[] = [];
 	/** How many runners each set has made. */
 	readonly made = new Map<string, number>();
-	readonly book = new JobBook();
+	readonly book = new JobBook(this.clock.now);
 	readonly #sets: readonly (SimulatedSet & { key: SetKey })[];
 	readonly #router: JobRouter;
 	#runners: SimulatedRunner[] = [];

@@ -557,6 +557,24 @@ for (const kind of kinds) {
 		assert.equal(world.set()?.metadata.finalizers, ['orphan']);
 		await world.end();
 	});
+	test(`${kind}: our clock is set back by a day after a failed start: runners come within the longest back-off, also of the next leader`, async () => {
+		const world = await running(0);
+		world.habits.fails = 1;
+		world.scale(1);
+		await world.clock.pass(20 * 1_000);
+		assert.ok((world.status.accounting?.failedStarts ?? 0) > 0);
+		world.habits.fails = undefined;
+		const later = world.clock.iso(-25 * 60 * minute);
+		world.api.update(world.sets, 'example', 'ci', ({ status }) => {
+			const accounting = (status as { accounting: Record<string, unknown> }).accounting;
+			Object.assign(accounting, { nextStartAt: later, effectiveTime: later });
+		});
+		await world.end();
+		const next = new SetsWorld(kind, world);
+		await next.start();
+		await next.settled(1, 6 * minute);
+		await next.end();
+	});
 	test(`${kind} at 0: idle ones go, busy ones finish, and it stays at 0 (G8)`, async () => {
 		const world = await running(3);
 		const [first = ''] = world.live();

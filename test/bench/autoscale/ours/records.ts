@@ -18,7 +18,7 @@ const set = 'RunnerSet ci/simulated';
 export class Records {
 	readonly #world: World;
 	readonly #specs = new Map<string, WorkflowJobSpec>();
-	readonly #book = new JobBook();
+	readonly #book = new JobBook(() => clockOf(this.#world));
 	/** When jobs were opened that nobody has asked for yet. */
 	#openedMs: number[] = [];
 

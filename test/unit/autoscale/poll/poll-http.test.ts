@@ -22,7 +22,7 @@ test('a job that no event has reported is found by the initial read, in a handfu
 	const stop = new AbortController();
 	const { log } = recordingLog();
 	let known = 0;
-	const book = new JobBook();
+	const book = new JobBook(systemClock.now);
 	book.changes.subscribe(({ kind }) => {
 		if (kind !== 'requeue') return;
 		known += 1;

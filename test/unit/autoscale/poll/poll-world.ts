@@ -251,7 +251,7 @@ class RecordedBook extends JobBook {
 	readonly #world: PollWorld;
 
 	constructor(world: PollWorld) {
-		super();
+		super(world.clock.now);
 		this.#world = world;
 	}
 
