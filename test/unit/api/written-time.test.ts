@@ -19,7 +19,7 @@ const hour = 60 * 60_000;
 const tomorrow = '2026-11-28T13:00:00Z';
 const earlier = '2026-11-27T11:00:00Z';
 
-test('a time is read, or it is none; a past one is at most now, one to come at most the longest wait from now', () => {
+test('a time is read, or there is none; a past one is at most now, one to come at most the longest wait from now', () => {
 	for (const none of [undefined, null, '', 'soon', 7]) assert.is(writtenMs(none), undefined);
 	assert.equal([pastMs(earlier, now), pastMs(tomorrow, now)], [now - hour, now]);
 	assert.equal(
