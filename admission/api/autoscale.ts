@@ -47,6 +47,8 @@ export type WaitReason =
 	| 'RunnerStarting'
 	/** Runners of the set are idle, but GitHub has not given it to one of them yet. */
 	| 'RunnerIdle'
+	/** GitHub refuses the version of the set's runners. */
+	| 'RunnerOutdated'
 	/** The set's runners do not start. */
 	| 'StartsFailing'
 	/** The set has no GitHub credentials that work. */

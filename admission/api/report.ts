@@ -60,6 +60,8 @@ export interface Report {
 	 * than 9 MiB, and nothing is done for them. At most 5 of these are named.
 	 */
 	largeObjects?: { count: number; unreadable: number; unreadableObjects: string[] };
+	/** The versions of runners, as their logs say, of at most 100 sets: those that GitHub refuses come first. */
+	runnerVersions?: RunnerVersionReport[];
 	guard: {
 		/** guarded: if no replica answers, runner pods can't be deleted. unknown: the webhooks have not been read yet. */
 		state: 'guarded' | 'unguarded' | 'unknown';
@@ -68,6 +70,22 @@ export interface Report {
 		/** How long runner pods could be deleted without a review by the guard, summed over all leaders. */
 		unguardedSeconds: number;
 	};
+}
+
+export interface RunnerVersionReport {
+	/** "RunnerSet ci/linux" */
+	set: string;
+	image: string;
+	/** undefined: not known. */
+	version?: string;
+	/** Repository's or organization's owner at GitHub. */
+	owner?: string;
+	/** When a runner of the set said so last. */
+	readAt: string;
+	/** Since when GitHub has refused it; absent: it has not. */
+	refusedSince?: string;
+	/** The newest version that was seen with the same owner, where it is newer. */
+	newestOfOwner?: string;
 }
 
 /**

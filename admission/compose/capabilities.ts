@@ -11,6 +11,7 @@ import { jobsCapability } from '../jobs/capability.ts';
 import { reportPart } from '../leader/report-part.ts';
 import { postMortems } from '../post-mortems/capability.ts';
 import { setsCapability } from '../sets/capability.ts';
+import { versionsCapability } from '../versions/capability.ts';
 import type { Bootstrapped } from './bootstrap.ts';
 import type { Edges } from './edges.ts';
 import type { Services } from './services.ts';
@@ -56,6 +57,7 @@ export function createCapabilities(
 		setControllers: enabled.sets,
 		background: background.add,
 	});
+	const versions = versionsCapability({ ...services, controllers: enabled.sets, logs: guard.runnerLogs });
 	const { runnerImage, dockerImage, githubUrl } = settings;
 	const sets = setsCapability({
 		...services,
@@ -84,14 +86,16 @@ export function createCapabilities(
 		leaderParts(term: Term): LeaderPart[] {
 			const guarding = guard.lead(term);
 			const scaling = autoscaling?.lead(term);
+			const saying = versions.lead(term);
 			return [
 				guarding,
 				...(scaling ? [scaling] : []),
-				sets.lead(term, scaling?.demand),
+				saying,
+				sets.lead(term, { demand: scaling?.demand, versions: saying.versions }),
 				...(arc ? [arc.lead(term)] : []),
 				jobs.lead(term),
 				ends.lead(term),
-				reportPart(report, term, guarding.waiting),
+				reportPart(report, term, guarding.waiting, () => saying.versions.sets()),
 			];
 		},
 	};

@@ -78,6 +78,8 @@ export function guardCapability(given: Omit<GuardOptions, 'logs'>) {
 		...reviews(options),
 		loops: [(signal: AbortSignal) => unguardedTime.run(signal)],
 		unguardedTime,
+		/** All reads of runners' logs go through the same gates. */
+		runnerLogs: options.logs,
 		lead: (term: Term) => lead(options, term),
 		/** For sets, which release runners as the guard does. */
 		releasePorts: (term: Term) => releasePorts(options, term),

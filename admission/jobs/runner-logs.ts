@@ -1,4 +1,5 @@
 import { type ObjectKey, objectKey } from '../api/object-key.ts';
+import { podPath } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Clock } from '../time/clock.ts';
@@ -39,6 +40,23 @@ export class RunnerLogs {
 		// What is being read now may not have what was printed until this call.
 		flight.next ??= flight.ends.then(() => this.#start(key, pod));
 		return waitFor(this.#clock, flight.next, { ms: 2 * logWithinMs }, () => late);
+	}
+
+	/**
+	 * The log's last lines, as the first of `logReads` says, in the same gate as all other reads; undefined: they cannot be read
+	 * in time. Never fails.
+	 */
+	async tail({ namespace, name }: Pick<RunnerPod, 'namespace' | 'name'>): Promise<string | undefined> {
+		const [{ lines, mostBytes }] = logReads;
+		const query = { container: 'runner', tailLines: lines, limitBytes: mostBytes };
+		try {
+			return await this.#gates[0]?.run(namespace, logWithinMs, async (timeoutMs) => {
+				const options = { query, mostBytes, timeoutMs };
+				return (await this.#client.text(podPath(namespace, name, 'log'), options)).text;
+			});
+		} catch {
+			return undefined; // the next runner of its set is read in its place
+		}
 	}
 
 	#start(key: ObjectKey, pod: Pick<RunnerPod, 'namespace' | 'name'>): Promise<LogReading> {

@@ -7,6 +7,7 @@ import type { WaitingDeletion } from '../guard/waiting-deletions.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
+import type { SetVersion } from '../versions/rules/said.ts';
 import type { ReportFacts } from './report.ts';
 import { writeReports } from './report-writer.ts';
 
@@ -23,11 +24,12 @@ interface ReportPartOptions {
 	log: Log;
 }
 
-/** The leader's report for people, in a ConfigMap. @param waiting the recorded deletions that wait, by pod key */
+/** The leader's report for people, in a ConfigMap. @param waiting the recorded deletions that wait, by pod key. @param versions what each set's runners say of theirs */
 export function reportPart(
 	{ version, self, namespace, accounts, unguardedTime, metrics, clock, log }: ReportPartOptions,
 	{ client, cache }: Term,
 	waiting: () => ReadonlyMap<string, WaitingDeletion>,
+	versions: () => Iterable<SetVersion>,
 ): LeaderPart {
 	const leadingSinceMs = clock.now();
 	const facts = (): ReportFacts | undefined =>
@@ -43,6 +45,7 @@ export function reportPart(
 					logs: metrics.logReads,
 					contradictions: metrics.contradictions,
 					largeObjects: metrics.largeObjects.states(),
+					versions: versions(),
 					guard: unguardedTime.current(),
 					unguardedMs: unguardedTime.unguardedMs,
 				}

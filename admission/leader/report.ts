@@ -6,6 +6,8 @@ import type { WaitingDeletion } from '../guard/waiting-deletions.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { LogReads } from '../telemetry/log-reads.ts';
 import type { Contradiction } from '../telemetry/metrics.ts';
+import { versionsReport } from '../versions/rules/report.ts';
+import type { SetVersion } from '../versions/rules/said.ts';
 
 /** What the leader's report is made from. */
 export interface ReportFacts {
@@ -23,6 +25,8 @@ export interface ReportFacts {
 	contradictions: Partial<Record<Contradiction, number>>;
 	/** What has become of each object that is too large for lists and watches, by `namespace/name`. */
 	largeObjects: Iterable<[object: string, state: string]>;
+	/** What each set's runners say of their version. */
+	versions: Iterable<SetVersion>;
 	guard: GuardState;
 	/** How long runner pods were unguarded, under this leader and all before it. */
 	unguardedMs: number;
@@ -54,6 +58,7 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
 		logs: logsReport(facts),
 		contradictions: { ...facts.contradictions },
 		largeObjects: largeObjectsReport(facts),
+		runnerVersions: versionsReport(facts.versions),
 		guard: { ...facts.guard, unguardedSeconds: Math.round(facts.unguardedMs / 1000) },
 	};
 }
@@ -81,6 +86,12 @@ export function newsIn(report: Report): string {
 		logs?.lastError === undefined,
 		contradictions,
 		largeObjects?.unreadableObjects,
+		report.runnerVersions?.map(({ set, image, version, refusedSince }) => [
+			set,
+			image,
+			version,
+			refusedSince,
+		]),
 		guard.state,
 		guard.webhooks,
 	]);

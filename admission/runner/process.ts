@@ -124,6 +124,28 @@ const isKubelets = ({ type }: Condition) =>
 	['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready'].includes(type);
 
 /**
+ * The variable by which actions/runner is asked to end with `refusedExitCode` where GitHub refuses its version
+ * (src/Runner.Common/Constants.cs:162 and 313 of v2.336.0; since v2.333.0).
+ */
+export const exitCodeVariable = 'ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE';
+export const refusedExitCode = 7;
+
+/** Longer names of images are cut: they are only shown. */
+const longestImage = 300;
+
+/** `kept` with what tells the runner's version: its image, and whether it was asked for the exit code. */
+function withVersion(kept: Container, { image, env }: Container): Container {
+	const asked = env?.find(({ name }) => name === exitCodeVariable);
+	return {
+		...kept,
+		...(image === undefined ? {} : { image: image.slice(0, longestImage) }),
+		...(asked
+			? { env: [...(kept.env ?? []), { name: asked.name, value: asked.value?.slice(0, 8) ?? '' }] }
+			: {}),
+	};
+}
+
+/**
  * What `readProcess` needs of a pod, for a cache. Of the containers beside the runner's: their names, and how they restart.
  *
  * @param runner makes what is kept of the runner's container
@@ -141,7 +163,7 @@ export function trimProcess(
 		if (!isRunner(container)) return { name: container.name, ...rules(container) };
 		const { restartPolicy, lifecycle } = container;
 		return {
-			...runner(container),
+			...withVersion(runner(container), container),
 			...rules(container),
 			...(restartPolicy === undefined ? {} : { restartPolicy }),
 			...(lifecycle?.postStart === undefined ? {} : { lifecycle: { postStart: {} } }),

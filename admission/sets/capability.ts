@@ -10,6 +10,7 @@ import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
+import type { RunnerVersions } from '../versions/runner-versions.ts';
 import { type AdmissionRequest, allowed, type PatchOperation } from '../webhook/review.ts';
 import type { Handler } from '../webhook/server.ts';
 import type { DemandSource } from './demand-source.ts';
@@ -45,9 +46,16 @@ interface SetsOptions {
 	releasePorts: (term: Term) => ReleasePorts;
 }
 
+interface LeadOptions {
+	/** How many runners autoscaled sets need; undefined: sets have as many as their `replicas` say. */
+	demand: DemandSource | undefined;
+	/** What runners say of their versions. */
+	versions: RunnerVersions;
+}
+
 /** RunnerSets, RunnerDeployments and Runners: their pods are filled in when they are created, and the leader reconciles them. */
 export function setsCapability(options: SetsOptions) {
-	return { ...reviews(options), lead: (term: Term, demand?: DemandSource) => lead(options, term, demand) };
+	return { ...reviews(options), lead: (term: Term, more: LeadOptions) => lead(options, term, more) };
 }
 
 function reviews({
@@ -77,14 +85,13 @@ function reviews({
 	};
 }
 
-/** @param demand how many runners autoscaled sets need; undefined: sets have as many as their `replicas` say */
-function lead(options: SetsOptions, term: Term, demand: DemandSource | undefined): LeaderPart {
+function lead(options: SetsOptions, term: Term, more: LeadOptions): LeaderPart {
 	const { controllers, templateDefaults, jobHooks, releasePorts, ...shared } = options;
 	const { client, setsCache } = term;
 	const tokens = new RegistrationTokens({ ...shared, client, cache: setsCache });
 	const inject = (pod: Pod) => injected(pod, jobHooks);
 	const ofKinds = { client, setsCache, templateDefaults, clock: options.clock, inject };
-	const forSets = { ...shared, ...term, ports: releasePorts(term), demand };
+	const forSets = { ...shared, ...term, ports: releasePorts(term), ...more };
 	const reconcilers: Record<SetController, () => Stoppable[]> = {
 		runnerset: () => [new SetReconciler(runnerSets(ofKinds), forSets), new OrphanedStatefulSets(forSets)],
 		runnerdeployment: () => [

@@ -31,4 +31,4 @@ export interface DemandSource {
 	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: ObjectKey, jobs: number) => void): void;
 }
 
-export type Blocked = 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';
+export type Blocked = 'RunnerOutdated' | 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';

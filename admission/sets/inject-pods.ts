@@ -3,6 +3,7 @@ import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { unknownMark } from '../jobs/rules/marks.ts';
 import { scopeInEnvironment } from '../runner/identity/identity.ts';
+import { exitCodeVariable } from '../runner/process.ts';
 import { applied } from '../webhook/apply.ts';
 import {
 	type AdmissionRequest,
@@ -31,6 +32,7 @@ type Hooks = (pod: Pod) => PatchOperation[];
  * - restartPolicy becomes Never: a StatefulSet accepts only Always, and an ephemeral runner that is restarted in place
  *   would register again under its old name.
  *
+ * - The runner is asked to end with an exit code of its own where GitHub refuses its version.
  * - Job hooks, as `jobHooks` gives them (jobs/hooks).
  *
  * Compatibility: the webhook has failurePolicy Fail, for pods with that label only. A runner pod made without this
@@ -87,6 +89,8 @@ function inject(pod: Pod, jobHooks: Hooks): { operations: PatchOperation[]; warn
 			);
 		}
 	}
+	if (!container.env?.some(({ name }) => name === exitCodeVariable))
+		set({ name: exitCodeVariable, value: '1' });
 	operations.push(...unknownMark(pod));
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });

@@ -8,6 +8,8 @@ import { Controller } from '../kube/controller.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
+import type { RunnerVersions } from '../versions/runner-versions.ts';
 import { BySpec } from './by-spec.ts';
 import { confirmOwners } from './confirm-owners.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
@@ -27,6 +29,8 @@ interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	metrics: ReconcileObserver;
 	/** undefined: sets have as many runners as their `replicas` say. */
 	demand?: DemandSource | undefined;
+	/** What runners say of their versions; undefined: nobody reads it. */
+	versions?: Pick<RunnerVersions, 'isReading' | 'refusalOf' | 'onRead'> | undefined;
 }
 
 /** What is known about a set between two reconciles, beside its status. */
@@ -102,6 +106,10 @@ export class SetReconciler<S extends RunnersSet> {
 				if (key) this.#controller.enqueueAfter(key, gatherMs(this.#sizes.get(key) ?? 0));
 			},
 		});
+		dependencies.versions?.onRead((pod) => {
+			const name = pod.metadata.labels?.[setLabel];
+			if (name) this.#controller.enqueueAfter(objectKey({ namespace: pod.metadata.namespace, name }), 0);
+		});
 		this.#executor = new PlanExecutor(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
 			this.#controller.enqueueAfter(objectKey(metadata), afterMs),
 		);
@@ -113,7 +121,7 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	async #reconcile(key: ObjectKey): Promise<Requeue> {
-		const { demand } = this.#dependencies;
+		const { demand, versions } = this.#dependencies;
 		const { namespace, name } = splitKey(key);
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
@@ -124,9 +132,13 @@ export class SetReconciler<S extends RunnersSet> {
 
 		await confirmOwners(this.#dependencies.client, this.#kind, this.#owners, set);
 		const owners = this.#owners.of(set);
+		for (const owner of owners) owner.refusal = owner.runner && versions?.refusalOf(owner.runner.uid);
 		this.#sizes.set(key, owners.length);
 		// Pods without an owner are left to the guard: they don't keep the set from being deleted.
 		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#removeFinalizer(set);
+		// Its log goes with its pod: until it has been read, which takes a second or two, nothing is removed or started anew.
+		if (!deleting && owners.some(({ runner }) => runner && isOver(runner) && versions?.isReading(runner.uid)))
+			return { afterMs: 200 };
 		return this.#reconcileRunners(set, owners);
 	}
 
@@ -310,6 +322,8 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 }
 
+const isOver = ({ process }: RunnerPod) => process.state === 'exited';
+
 const isDeleting = ({ metadata }: RunnersSet) => metadata.deletionTimestamp !== undefined;
 
 function blockedBy(
@@ -321,5 +335,6 @@ function blockedBy(
 	if (deleting) return 'Deleting';
 	if (specInvalid !== undefined) return 'SpecInvalid';
 	if (credentialsMissing !== undefined) return 'CredentialsMissing';
+	if (wait.includes('runner-outdated')) return 'RunnerOutdated';
 	return wait.includes('starts-failing') ? 'StartsFailing' : undefined;
 }

@@ -9,12 +9,19 @@ import { statusEveryMs } from './rules/policy.ts';
 
 const failures: ReadonlySet<string> = new Set<SetConditionType>([
 	'CredentialsMissing',
+	'RunnerOutdated',
 	'StartsFailing',
 	'SpecInvalid',
 ]);
 
 /** The fields of the accounting that a status may lack: a merge patch removes only what it sets to null. */
-const noAccounting = { completions: null, failedStarts: null, briefEnds: null, nextStartAt: null };
+const noAccounting = {
+	completions: null,
+	failedStarts: null,
+	briefEnds: null,
+	nextStartAt: null,
+	outdated: null,
+};
 
 /** Writes the status of the sets of one kind. */
 export function setStatusWriter<S extends RunnersSet>(

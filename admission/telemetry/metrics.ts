@@ -8,6 +8,7 @@ import { GuardMetrics } from './guard-metrics.ts';
 import { LargeObjects } from './large-objects.ts';
 import { LogReads } from './log-reads.ts';
 import { PostMortemMetrics } from './post-mortem-metrics.ts';
+import { VersionMetrics } from './version-metrics.ts';
 
 /**
  * How GitHub was wrong: it had removed a runner that then had a job, or its list showed one as idle, or none, that worked.
@@ -56,6 +57,7 @@ export class Metrics {
 	readonly logReads = new LogReads(this.registry);
 	readonly postMortems = new PostMortemMetrics(this.registry);
 	readonly largeObjects = new LargeObjects(this.registry);
+	readonly versions = new VersionMetrics(this.registry);
 	readonly autoscale: AutoscaleMetrics;
 	/** What of GitHub's events has come, for the report. */
 	readonly sightings: EventSightings;

@@ -38,6 +38,7 @@ const texts: Record<WaitReason, string> = {
 	AtMaximum: 'set at its maximum',
 	RunnerStarting: 'runner starting',
 	RunnerIdle: 'runners are idle, but GitHub has not assigned it yet',
+	RunnerOutdated: 'GitHub refuses the version of the runners',
 	StartsFailing: 'runners fail to start',
 	CredentialsMissing: 'no GitHub credentials',
 	RateLimited: "GitHub's rate limit",

@@ -19,6 +19,7 @@ type SetState =
 	| 'draining'
 	| 'rolling-out'
 	| 'holding'
+	| 'runner-outdated'
 	| 'starts-failing'
 	| 'credentials-missing'
 	| 'spec-invalid'
@@ -28,6 +29,7 @@ type SetState =
 const inOrder: readonly (readonly [SetConditionType, SetState])[] = [
 	['SpecInvalid', 'spec-invalid'],
 	['CredentialsMissing', 'credentials-missing'],
+	['RunnerOutdated', 'runner-outdated'],
 	['StartsFailing', 'starts-failing'],
 	['Draining', 'draining'],
 	['RollingOut', 'rolling-out'],

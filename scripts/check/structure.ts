@@ -17,6 +17,7 @@ const layers: readonly (readonly string[])[] = [
 	['capability.ts'],
 	['cluster', 'certificates'],
 	['jobs'],
+	['versions'],
 	['guard', 'arc', 'post-mortems'],
 	['sets'],
 	['autoscale', 'command-line.ts'],

@@ -234,6 +234,8 @@ const setConditionTypes = [
 	'Settled',
 	/** There are no usable GitHub credentials, so no runner is created and none is deleted. */
 	'CredentialsMissing',
+	/** GitHub refuses the version of the runners, so none gets a job: a newer image is needed. */
+	'RunnerOutdated',
 	/** Runners end before they register, so new ones are started more and more slowly. */
 	'StartsFailing',
 	/** Pods have not started their runners, and say why: image, scheduling, configuration. The message names one. */
@@ -292,6 +294,12 @@ export const setStatus = object('The current state. Written by the server.', {
 		failedStarts: int32('Number of starts in a row that failed.'),
 		briefEnds: int32('Number of runners in a row that ended within seconds without a job.'),
 		nextStartAt: time('Earliest time at which the next runner is started after such failures.'),
+		outdated: object('GitHub refuses the version of the runners.', {
+			version: text('The version.'),
+			image: text('Its image.'),
+			since: time('Since when.'),
+			templateHash: text('Of the template that the runners are made from.'),
+		}),
 	}),
 	conditions,
 });

@@ -108,7 +108,7 @@ function failureOf(
 	given: boolean,
 	doubtful: boolean,
 ): number {
-	if (blocked && blocked !== 'StartsFailing') return 7;
+	if (blocked && blocked !== 'StartsFailing' && blocked !== 'RunnerOutdated') return 7;
 	if (!given) return 6;
 	const probes = probeAfterMs !== undefined && job.openedMs > probeAfterMs;
 	const failure = room <= 0 ? 2 : blocked && !probes ? 1 : 0;

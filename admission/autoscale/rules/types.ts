@@ -171,7 +171,7 @@ export interface Places {
 	 */
 	room: number;
 	/** Why it can't start runners; undefined: it can. */
-	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
+	blocked: 'RunnerOutdated' | 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
 	/**
 	 * Where its starts fail: one job that opened after this, ms since the epoch, may find out whether that is over. Absent: none
 	 * may.

@@ -79,7 +79,7 @@ function forRunner(set: WaitedFor): Why {
 		};
 	if (blocked)
 		return {
-			reason: blocked === 'CredentialsMissing' ? blocked : 'StartsFailing',
+			reason: blocked === 'CredentialsMissing' || blocked === 'RunnerOutdated' ? blocked : 'StartsFailing',
 			message: `${key} cannot start runners: ${blockedMessage ?? texts[blocked]}`,
 		};
 	if (startingSinceMs !== undefined)
@@ -98,6 +98,7 @@ function forRunner(set: WaitedFor): Why {
 }
 
 const texts: Record<NonNullable<Places['blocked']>, string> = {
+	RunnerOutdated: 'GitHub refuses the version of its runners; see its condition RunnerOutdated',
 	StartsFailing: 'its runners end before they register',
 	CredentialsMissing: 'it has no GitHub credentials',
 	SpecInvalid: 'its spec is invalid',

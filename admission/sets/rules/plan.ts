@@ -1,7 +1,8 @@
 import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { Waiting } from '../../runner/waiting.ts';
-import { briefEnd, longestRecreationDelayMs, releaseRetryMs, startBackoff } from './policy.ts';
+import { type Outdated, outdatedAfter, type Refusal } from './outdated.ts';
+import { briefEnd, longestRecreationDelayMs, provenMs, releaseRetryMs, startBackoff } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface Owner {
 	waiting?: (Waiting & { pod: string }) | undefined;
 	/** In phase completed: it ended within seconds, without having shown a job. */
 	brief?: boolean | undefined;
+	/** GitHub refuses its version, as the runner's log says. */
+	refusal?: Refusal | undefined;
 	/** GitHub could not unregister it, for another reason than a job: it is not tried again before this, ms since the epoch. */
 	notBeforeMs?: number | undefined;
 }
@@ -55,6 +58,8 @@ export interface Accounting extends StartBackoff {
 	effectiveMs: number;
 	/** When runners completed since then, oldest first: they are not replaced yet. Empty for sets without a recreation delay. */
 	completionsMs: number[];
+	/** GitHub refuses the version of the set's runners; undefined: it does not, as far as is known. */
+	outdated?: Outdated | undefined;
 }
 
 /** What an autoscaler asks for, in place of `replicas`; see autoscale/rules/demand.ts. */
@@ -80,7 +85,7 @@ export interface SetState {
 	accounting: Accounting;
 }
 
-type Wait = 'busy' | 'registering' | 'hold' | 'starts-failing' | 'credentials-missing';
+type Wait = 'busy' | 'registering' | 'hold' | 'runner-outdated' | 'starts-failing' | 'credentials-missing';
 
 export interface Plan {
 	create: number;
@@ -124,7 +129,9 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const upToDate = active.length - outdated.length;
 	const missing = Math.min(held - upToDate, held + set.surge - active.length);
 	const paused = set.credentialsMissing || accounting.nextStartMs > nowMs;
-	const create = paused ? 0 : Math.max(0, missing);
+	// One runner at a time finds out whether GitHub still refuses them.
+	const mostStarts = accounting.outdated ? (upToDate > 0 ? 0 : 1) : missing;
+	const create = paused ? 0 : Math.max(0, Math.min(missing, mostStarts));
 
 	const working = active.filter(({ phase }) => phase === 'busy').length;
 	// Idle runners that an autoscaler keeps for a while do not wait for a job to end.
@@ -134,6 +141,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	if (busy && (surplus || outdated.some(({ phase }) => phase === 'busy'))) wait.push('busy');
 	if (victims.length > release.length) wait.push('registering');
 	if (hold) wait.push('hold');
+	if (accounting.outdated) wait.push('runner-outdated');
 	if (accounting.failedStarts > 0) wait.push('starts-failing');
 	if (set.credentialsMissing) wait.push('credentials-missing');
 
@@ -142,6 +150,9 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 		missing > 0 ? accounting.nextStartMs : undefined,
 		...victims.map(({ notBeforeMs }) => notBeforeMs),
 		...active.map(({ vainFromMs }) => vainFromMs),
+		...(accounting.outdated ? active : [])
+			.filter(({ phase }) => phase === 'idle')
+			.map(({ sinceMs = 0 }) => sinceMs + provenMs),
 		...active
 			.filter(({ phase }) => phase === 'starting')
 			.map(({ sinceMs = nowMs, notBeforeMs = 0 }) => Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)),
@@ -216,7 +227,7 @@ function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) =
 /** Updates the accounting with the runners that have ended since the last plan. */
 function account(
 	owners: readonly Owner[],
-	{ accounting, recreationDelayMs, demanded, replicas, deleting }: SetState,
+	{ accounting, recreationDelayMs, demanded, replicas, deleting, templateHash }: SetState,
 	nowMs: number,
 ): { accounting: Accounting; hold: Plan['hold'] } {
 	const before = noLaterThan(nowMs, accounting);
@@ -231,14 +242,18 @@ function account(
 					.sort((a, b) => a - b)
 					.slice(-Math.max(1, replicas));
 
-	const backoff = backoffAfter(owners, before, nowMs);
+	const { outdated, nextStartMs } = outdatedAfter(owners, { ...before, templateHash }, nowMs);
+	const backoff = outdated
+		? { failedStarts: before.failedStarts, briefEnds: before.briefEnds, nextStartMs }
+		: backoffAfter(owners, { ...before, nextStartMs }, nowMs);
 
 	const oldestMs = completionsMs[0];
 	const hold =
 		delayMs !== undefined && oldestMs !== undefined
 			? { replicas: Math.min(completionsMs.length, replicas), untilMs: oldestMs + delayMs }
 			: undefined;
-	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, ...backoff }, hold };
+	const after = { effectiveMs: before.effectiveMs, completionsMs, ...backoff };
+	return { accounting: outdated ? { ...after, outdated } : after, hold };
 }
 
 /** The accounting after our clock may have been set back: nothing waits longer than it would have, had it just happened. */

@@ -18,6 +18,12 @@ export const startBackoff = { firstMs: 10_000, mostMs: 5 * 60_000 };
  */
 export const briefEnd = { withinMs: 10_000, tolerated: 2 } as const;
 
+/** A set whose runners GitHub refuses for their version starts one in this time, to find out whether it still does. */
+export const outdatedProbeEveryMs = 5 * 60_000;
+
+/** A runner that has been idle for so long after its container started is not refused: GitHub refuses one at its first poll. */
+export const provenMs = 30_000;
+
 /** How many runners above the wanted number a rollout may create, unless the set says: a quarter, at least one. */
 export const defaultSurge = (replicas: number) => Math.max(1, Math.ceil(replicas / 4));
 

@@ -2,6 +2,7 @@ import { counted } from '../../api/printable.ts';
 import { type WaitingReason, waitingReasons } from '../../api/reasons.ts';
 import type { RunnersSet, SetCondition, SetConditionType, SetStatus } from '../../api/sets.ts';
 import { dueMs, pastMs } from '../../api/written-time.ts';
+import type { Outdated } from './outdated.ts';
 import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
 import { startBackoff } from './policy.ts';
 
@@ -37,6 +38,16 @@ export function readAccounting(
 			failedStarts: accounting.failedStarts ?? 0,
 			briefEnds: accounting.briefEnds ?? 0,
 			nextStartMs: dueMs(accounting.nextStartAt, nowMs, startBackoff.mostMs) ?? 0,
+			...(accounting.outdated?.since
+				? {
+						outdated: {
+							version: accounting.outdated.version,
+							image: accounting.outdated.image ?? '',
+							sinceMs: pastMs(accounting.outdated.since, nowMs) ?? nowMs,
+							templateHash: accounting.outdated.templateHash ?? '',
+						},
+					}
+				: {}),
 		},
 		replicas: accounting.replicas,
 	};
@@ -90,7 +101,8 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 			...(accounting.completionsMs.length > 0 ? { completions: accounting.completionsMs.map(at) } : {}),
 			...(accounting.failedStarts > 0 ? { failedStarts: accounting.failedStarts } : {}),
 			...(accounting.briefEnds > 0 ? { briefEnds: accounting.briefEnds } : {}),
-			...(accounting.failedStarts + accounting.briefEnds > 0
+			...(accounting.outdated ? { outdated: storedOutdated(accounting.outdated) } : {}),
+			...(accounting.outdated || accounting.failedStarts + accounting.briefEnds > 0
 				? { nextStartAt: at(accounting.nextStartMs) }
 				: {}),
 		},
@@ -124,6 +136,12 @@ function conditionsOf(
 		['Settled', settled, settled ? 'AsWanted' : 'Changing', settled ? runners(wanted) : changing(plan)],
 		['CredentialsMissing', credentialsMissing !== undefined, 'NoCredentials', credentialsMissing ?? ''],
 		['SpecInvalid', specInvalid !== undefined, 'FieldInvalid', specInvalid ?? ''],
+		[
+			'RunnerOutdated',
+			accounting.outdated !== undefined,
+			'VersionRefused',
+			accounting.outdated ? outdatedText(accounting.outdated) : '',
+		],
 		[
 			'StartsFailing',
 			failing,
@@ -183,6 +201,19 @@ function waitingOf(active: readonly Owner[]): { reason: WaitingReason; message: 
 	return { reason: first.reason, message: `pod ${first.pod}: ${first.message}${others}` };
 }
 
+const storedOutdated = ({ version, image, sinceMs, templateHash }: Outdated) => ({
+	...(version === undefined ? {} : { version }),
+	image,
+	since: new Date(sinceMs).toISOString(),
+	templateHash,
+});
+
+function outdatedText({ version, image, sinceMs }: Outdated): string {
+	const since = new Date(sinceMs).toISOString().replace(/\.\d+Z$/, 'Z');
+	const what = version === undefined ? 'the runner version' : `runner version ${version}`;
+	return `GitHub refuses ${what} of image ${image} since ${since}, so its runners get no jobs: use an image with a newer runner (github.com/actions/runner/releases); until then one runner starts every 5 minutes, to see whether GitHub takes it`;
+}
+
 const runners = (count: number) => counted(count, 'runner');
 
 function changing(plan: Plan | undefined): string {
@@ -200,6 +231,7 @@ const waits: Record<Plan['wait'][number], string> = {
 	busy: 'waiting for jobs to end',
 	registering: 'waiting for runners that cannot be unregistered yet',
 	hold: 'completed runners are not replaced yet',
+	'runner-outdated': 'GitHub refuses the version of its runners',
 	'starts-failing': 'starts are failing',
 	'credentials-missing': 'GitHub credentials are missing',
 };

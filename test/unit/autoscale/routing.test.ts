@@ -179,6 +179,12 @@ const table: [string, Job, Candidate[], string][] = [
 	],
 	['and then it is taken', job(['self-hosted']), [set('a', { room: 0 })], 'a'],
 	[
+		'one whose version GitHub refuses comes after one that can run it',
+		job(['self-hosted']),
+		[set('a', { blocked: 'RunnerOutdated', ...repository('octo', 'app') }), set('b', { room: 1 })],
+		'b a',
+	],
+	[
 		'one whose starts fail before one that is full: it may start the next one',
 		job(['self-hosted']),
 		[set('b', { blocked: 'StartsFailing' }), set('a', { room: 0, ...repository('octo', 'app') })],
@@ -612,6 +618,10 @@ test('why a job waits, for people', () => {
 	assert.is(
 		reason({ blocked: 'StartsFailing', blockedMessage: '3 times in a row' }),
 		'StartsFailing: RunnerSet ci/a cannot start runners: 3 times in a row',
+	);
+	assert.match(
+		reason({ blocked: 'RunnerOutdated' }) ?? '',
+		/^RunnerOutdated: RunnerSet ci\/a cannot start runners: GitHub refuses the version of its runners/,
 	);
 	assert.is(
 		reason({ blocked: 'CredentialsMissing', startingSinceMs: 0 }),

@@ -23,6 +23,7 @@ const facts: ReportFacts = {
 	logs: { readable: 0, unreadable: 0, lastError: undefined },
 	contradictions: {},
 	largeObjects: [],
+	versions: [],
 	guard: { state: 'guarded', webhooks: [] },
 	unguardedMs: 4_000,
 };

@@ -25,6 +25,7 @@ function facts(more: Partial<ReportFacts> = {}): ReportFacts {
 		logs: { readable: 0, unreadable: 0, lastError: undefined },
 		contradictions: {},
 		largeObjects: [],
+		versions: [],
 		guard,
 		unguardedMs: 0,
 		...more,

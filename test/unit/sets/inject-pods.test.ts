@@ -42,6 +42,12 @@ test('name, token by reference and restartPolicy are filled in', () => {
 	assert.is(made.spec?.restartPolicy, 'Never');
 });
 
+test('the runner is asked for an exit code of its own where GitHub refuses its version, unless the pod says otherwise', () => {
+	const name = 'ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE';
+	assert.is(variable(created(pod([])), name)?.value, '1');
+	for (const value of ['0', '']) assert.is(variable(created(pod([{ name, value }])), name)?.value, value);
+});
+
 test('an unauthenticated caller: a pod of a set is refused and not filled in, any other is created', () => {
 	const ask = (object: Pod) => refuseUnknownCaller({ uid: 'u', operation: 'CREATE', userInfo: {}, object });
 	const answer = ask(pod([{ name: 'RUNNER_ORG', value: 'octo-org' }]));

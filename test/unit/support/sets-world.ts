@@ -6,11 +6,13 @@ import {
 	type RunnersSet,
 } from '../../../admission/api/sets.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import { exitCodeVariable } from '../../../admission/runner/process.ts';
 import type { DemandSource } from '../../../admission/sets/demand-source.ts';
 import type { SetKind } from '../../../admission/sets/kind.ts';
 import { SetReconciler } from '../../../admission/sets/reconciler.ts';
 import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
 import { runnerSets } from '../../../admission/sets/runner-set.ts';
+import { RunnerVersions } from '../../../admission/versions/runner-versions.ts';
 import type { Stored } from './api-server.ts';
 import { garbageCollector, statefulSetController } from './controllers.ts';
 import { paths, World } from './world.ts';
@@ -38,6 +40,8 @@ interface Habits {
 	endsAfterMs: number | undefined;
 	/** Whether the leader's list shows this runner with a job before it ends; given how many have started before. */
 	showsJob: (started: number) => boolean;
+	/** What the log of a runner says whose container starts now; undefined: that it listens. */
+	says: ((started: number) => string | undefined) | undefined;
 	/** The pod webhook gives a pod its name, its token and its restart policy. */
 	injects: boolean;
 	/** Thrown where the reconciler fills in a pod that it is about to make. */
@@ -56,12 +60,15 @@ export class SetsWorld extends World {
 		fails: undefined,
 		endsAfterMs: undefined,
 		showsJob: () => false,
+		says: undefined,
 		injects: true,
 		mistake: undefined,
 	};
 	/** How many containers have started. */
 	starts = 0;
 	readonly reconciler: { stop(): Promise<void> };
+	/** What the runners say of their versions. */
+	readonly versions: RunnerVersions;
 	/** The most pods that were there at once and not ending. */
 	mostPods = 0;
 	/** How often the reconciler has looked at a set. */
@@ -84,7 +91,14 @@ export class SetsWorld extends World {
 		const ofKinds = { client: api, setsCache, templateDefaults, clock, inject };
 		const made = kind === 'RunnerSet' ? runnerSets(ofKinds) : runnerDeployments(ofKinds);
 		const source = demand?.(this);
-		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, { ...parts, demand: source });
+		const { cache, pods, logs } = this;
+		this.versions = new RunnerVersions({ cache, pods, logs, clock, changed: () => {} });
+		const { versions } = this;
+		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, {
+			...parts,
+			versions,
+			demand: source,
+		});
 		if (before) return;
 		api.admission.push(({ operation, resource, object }) => {
 			if (resource !== 'pods') return undefined;
@@ -212,6 +226,7 @@ export class SetsWorld extends World {
 							...(container.env ?? []).filter((one) => (one as { name: string }).name !== 'RUNNER_NAME'),
 							{ name: 'RUNNER_NAME', value: pod.metadata.name },
 							{ name: 'RUNNER_TOKEN', value: 'token' },
+							{ name: exitCodeVariable, value: '1' },
 						],
 					}
 				: container,
@@ -231,6 +246,8 @@ export class SetsWorld extends World {
 			};
 		});
 		const { fails, registersAfterMs, endsAfterMs } = this.habits;
+		const said = this.habits.says?.(this.starts);
+		if (said !== undefined) this.api.logs.set(`ci/${name}`, said);
 		const shown = this.habits.showsJob(this.starts++);
 		if (endsAfterMs !== undefined) {
 			if (shown) this.clock.after(endsAfterMs - 500, () => this.job(name));

@@ -9,6 +9,7 @@ import { largeObjects } from './large-objects.ts';
 import { paths } from './paths.ts';
 import { evictions, guardedPods, heldUp, notStarted, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
+import { runnerVersions } from './runner-versions.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { contradictions, hooks, logs } from './signal-sources.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
@@ -37,6 +38,7 @@ const checks: readonly Check[] = [
 	logs,
 	contradictions,
 	largeObjects,
+	runnerVersions,
 	setKindsServed,
 	events,
 	autoscalers,

@@ -1,0 +1,56 @@
+import type { SetController } from '../api/controllers.ts';
+import { apiVersion } from '../api/sets.ts';
+import type { LeaderPart } from '../capability.ts';
+import type { Term } from '../cluster/term.ts';
+import type { RunnerLogs } from '../jobs/runner-logs.ts';
+import type { Events } from '../kube/events.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
+import { type SetKindName, textOf } from './rules/pods.ts';
+import type { SetVersion } from './rules/said.ts';
+import { RunnerVersions } from './runner-versions.ts';
+
+interface VersionsOptions {
+	/** Whose sets are reconciled: they have a condition that says it. */
+	controllers: readonly SetController[];
+	logs: RunnerLogs;
+	events: Events;
+	metrics: Metrics;
+	clock: Clock;
+}
+
+interface VersionsLeaderPart extends LeaderPart {
+	versions: RunnerVersions;
+}
+
+/** Knows which versions the runners of all sets have, scale sets too, and says so where GitHub refuses one. */
+export function versionsCapability({ controllers, logs, events, metrics, clock }: VersionsOptions) {
+	const hasCondition = (kind: SetKindName) =>
+		(kind === 'RunnerSet' && controllers.includes('runnerset')) ||
+		(kind === 'RunnerDeployment' && controllers.includes('runnerdeployment'));
+	return {
+		lead({ cache, pods }: Term): VersionsLeaderPart {
+			const changed = (said: SetVersion) => {
+				metrics.versions.said({ ...said, set: said.name, outdated: said.refusedSinceMs !== undefined });
+				if (said.refusedSinceMs !== undefined && !hasCondition(said.kind)) report(events, said);
+			};
+			const versions = new RunnerVersions({ cache, pods, logs, clock, changed });
+			const forget = { stop: () => metrics.versions.stopped() };
+			return { versions, loops: [versions.run], controllers: [forget] };
+		},
+	};
+}
+
+function report(events: Events, said: SetVersion): void {
+	const { kind, namespace, name, version, image, refusedSinceMs = 0 } = said;
+	const subject = {
+		apiVersion: kind === 'AutoscalingRunnerSet' ? 'actions.github.com/v1alpha1' : apiVersion,
+		kind,
+		// The pods' labels name it, and not its UID.
+		metadata: { name, namespace },
+	};
+	const what = version === undefined ? 'the runner version' : `runner version ${version}`;
+	const message = `GitHub refuses ${what} of image ${image}, so the runners of this set get no jobs: use an image with a newer runner (github.com/actions/runner/releases)`;
+	const occasion = `${textOf(said)} ${version} ${image} ${new Date(refusedSinceMs).toISOString()}`;
+	events.send(subject, 'Warning', 'RunnerOutdated', 'Register', message, occasion);
+}

@@ -1,0 +1,128 @@
+/** What is read of which runners' logs, and who is informed: with sets of ours, of ARC's, and scale sets. */
+import * as assert from 'uvu/assert';
+import type { SetController } from '../../../admission/api/controllers.ts';
+import { versionsCapability } from '../../../admission/versions/capability.ts';
+import { suite } from '../../support/suite.ts';
+import { paths, World } from '../support/world.ts';
+
+const test = suite('runner versions');
+const minute = 60_000;
+
+const refused = `Current runner version: '2.320.0'
+An error occurred: Runner version v2.320.0 is deprecated and cannot receive messages.
+`;
+const scaleSet = {
+	'actions-ephemeral-runner': 'True',
+	'actions.github.com/scale-set-name': 'arc',
+	'actions.github.com/scale-set-namespace': 'other',
+};
+
+async function started(controllers: SetController[] = []) {
+	const world = new World();
+	const { cache, pods, logs, events, metrics, clock } = world;
+	const part = versionsCapability({ controllers, logs, events, metrics, clock }).lead({
+		cache,
+		pods,
+	} as unknown as Parameters<ReturnType<typeof versionsCapability>['lead']>[0]);
+	await world.start(...(part.loops ?? []));
+	const end = () => world.stop(...((part.controllers ?? []) as { stop(): Promise<void> }[]));
+	const reads = () => world.api.callsTo('GET', /\/log$/).length;
+	const metric = async () => {
+		const text = await metrics.registry.getSingleMetricAsString('runners_runner_version_info');
+		return text.split('\n').filter((line) => line.startsWith('runners_runner_version_info'));
+	};
+	return { world, versions: part.versions, end, reads, metric };
+}
+
+test("a scale set's runner that GitHub refuses: an Event on the AutoscalingRunnerSet of its own namespace, and the metric", async () => {
+	const { world, versions, end, metric } = await started();
+	world.api.logs.set('ci/r1', refused);
+	world.runner('r1', { metadata: { labels: scaleSet } });
+	await world.clock.pass(1_000);
+	world.exit('r1', 7);
+	await world.clock.pass(2_000);
+	const [said] = versions.sets();
+	assert.equal([said?.kind, said?.namespace, said?.version], ['AutoscalingRunnerSet', 'ci', '2.320.0']);
+	assert.ok(said?.refusedSinceMs);
+	const events = [...world.api.each(paths.events)] as unknown as {
+		reason: string;
+		message: string;
+		involvedObject: object;
+	}[];
+	const sent = events.filter(({ reason }) => reason === 'RunnerOutdated');
+	assert.is(sent.length, 1);
+	const { kind, name, namespace } = (sent[0]?.involvedObject ?? {}) as Record<string, string>;
+	assert.equal([kind, name, namespace], ['AutoscalingRunnerSet', 'arc', 'ci']);
+	assert.match(sent[0]?.message ?? '', /refuses runner version 2\.320\.0/);
+	assert.equal(await metric(), [
+		'runners_runner_version_info{kind="AutoscalingRunnerSet",namespace="ci",set="arc",version="2.320.0",outdated="true"} 1',
+	]);
+	await end();
+	assert.equal(await metric(), [], 'who no longer leads says nothing');
+});
+
+test('a RunnerDeployment has an Event where its controller is off, and a condition where it is on', async () => {
+	for (const [controllers, expected] of [
+		[[], 1],
+		[['runnerdeployment'], 0],
+	] as const) {
+		const { world, end } = await started([...controllers]);
+		world.api.logs.set('ci/r1', refused);
+		world.runner('r1', { metadata: { labels: { 'runner-deployment-name': 'linux' } } });
+		await world.clock.pass(1_000);
+		world.exit('r1');
+		await world.clock.pass(2_000);
+		assert.is(world.eventsOn('linux').length, expected);
+		await end();
+	}
+});
+
+test('a running runner tells its version once, and one of its set is read again after ten minutes', async () => {
+	const { world, versions, end, reads } = await started();
+	for (const name of ['r1', 'r2', 'r3']) {
+		world.api.logs.set(`ci/${name}`, "Current runner version: '2.336.0'\n");
+		world.runner(name, { metadata: { labels: { 'runnerset-name': 'linux' } } });
+	}
+	await world.clock.pass(minute);
+	assert.equal([[...versions.sets()].map(({ version }) => version), reads()], [['2.336.0'], 1]);
+	await world.clock.pass(60 * minute);
+	assert.ok(reads() >= 6 && reads() <= 7, `${reads()} reads in an hour`);
+	await end();
+});
+
+test('logs that tell nothing are read once a minute and set, however many runners end', async () => {
+	const { world, versions, end, reads } = await started();
+	for (let index = 0; index < 50; index++) {
+		const name = `r${index}`;
+		world.api.logs.set(`ci/${name}`, 'nothing\n');
+		world.runner(name, { metadata: { labels: { 'runnerset-name': 'linux' } } });
+	}
+	await world.clock.pass(1_000);
+	for (let index = 0; index < 50; index++) world.exit(`r${index}`);
+	await world.clock.pass(4_000);
+	assert.equal([reads(), [...versions.sets()]], [1, []]);
+	await end();
+});
+
+test('a runner that had a job and ended with 0, or whose pod is being deleted, is not asked', async () => {
+	const { world, end, reads } = await started();
+	world.runner('r1', { metadata: { labels: { 'runnerset-name': 'linux', 'actions-runner/busy': 'true' } } });
+	await world.clock.pass(1_000);
+	world.exit('r1');
+	await world.clock.pass(4_000);
+	assert.is(reads(), 0);
+	await end();
+});
+
+test('a script of the image that ends with 7 is no refusal, where the log can be read', async () => {
+	const { world, versions, end } = await started();
+	world.api.logs.set('ci/r1', 'curl: (7) Failed to connect\n');
+	world.runner('r1', { metadata: { labels: { 'runnerset-name': 'linux' } } });
+	await world.clock.pass(1_000);
+	world.exit('r1', 7);
+	await world.clock.pass(4_000);
+	assert.is(versions.refusalOf('uid-r1'), undefined);
+	await end();
+});
+
+test.run();
