@@ -174,6 +174,12 @@ export const eventsPrefix = 'actions-runner/events-';
 /** The webhook that reviews deletions of runner pods. It must have failurePolicy Fail. */
 export const guardWebhook = 'pods.runners-admission.svc';
 
+/** Labels of a WorkflowJob: its repository's owner, and that no set could run it when it was recorded. */
+export const jobLabels = {
+	owner: 'actions-runner/job-owner',
+	noSet: 'actions-runner/job-without-set',
+} as const;
+
 /** Label of a namespace that holds runners only: with this value none of its pods is evicted while no replica answers. */
 export const evictions = { label: 'actions-runner/evictions', failClosed: 'fail-closed' } as const;
 

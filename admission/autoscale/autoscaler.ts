@@ -5,10 +5,12 @@ import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { JobRecords } from '../jobs/records/job-records.ts';
-import { mostRecords } from '../jobs/records/rules/policy.ts';
+import { potOfLabels, Tally } from '../jobs/records/rules/shares.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
 import { soonest } from '../kube/queue.ts';
+import { foldName } from '../runner/github-name.ts';
+import type { Scope } from '../runner/scope.ts';
 import type { Blocked, DemandSource, SetDemand } from '../sets/demand-source.ts';
 import type { SetKind } from '../sets/kind.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
@@ -59,11 +61,15 @@ export interface AutoscalerDependencies {
 	log: Log;
 }
 
-const tooManyJobs: Finding = {
+const tooManyJobs = (owner: string): Finding => ({
 	type: 'TooManyJobs',
 	reason: 'RecordsFull',
-	message: `${mostRecords} jobs are open: further ones are not recorded, and get no runner before others end`,
-};
+	message: `as many jobs${owner && ` of ${owner}`} are recorded as may be: further ones get no runner before others end`,
+});
+
+/** Whose jobs a set runs; empty: an enterprise's, of any owner. */
+const ownerOf = (scope: Scope | undefined): string =>
+	scope?.kind === 'repository' ? scope.owner : scope?.kind === 'organization' ? scope.name : '';
 
 /** After a mistake of ours GitHub is asked again this much later. */
 const askAgainMs = 10_000;
@@ -93,8 +99,8 @@ export class Autoscaler implements DemandSource {
 	readonly #memory = new Map<SetKey, SetMemory>();
 	/** When it was last logged that something can't be watched, by the monotonic clock. */
 	#warnedMs = Number.NEGATIVE_INFINITY;
-	/** Open jobs at the last count. */
-	#open = 0;
+	/** Records at the last count. */
+	#recorded = new Tally();
 
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
@@ -150,8 +156,10 @@ export class Autoscaler implements DemandSource {
 	async #count(signal: AbortSignal): Promise<void> {
 		const { metrics, clock } = this.#dependencies;
 		while (!signal.aborted) {
-			const { open, byState, unmatched, oldestMs } = countOpen(this.book.values());
-			this.#open = open;
+			const { byState, unmatched, oldestMs } = countOpen(this.book.values());
+			const recorded = new Tally();
+			for (const { record } of this.book.values()) recorded.add(potOfLabels(record.metadata.labels));
+			this.#recorded = recorded;
 			metrics.autoscale.jobs(byState, unmatched, oldestMs);
 			await clock.sleep(countEveryMs, signal);
 		}
@@ -219,6 +227,7 @@ export class Autoscaler implements DemandSource {
 		const { metadata, spec } = autoscaler;
 		const { uid = '' } = metadata;
 		const memory = this.#memoryOf(key);
+		const owner = ownerOf(scopeOf(kind.config(set)));
 		const busy = runners.filter(({ phase }) => phase === 'busy').length;
 		const { desired, findings, schedule, changesAtMs } = desiredOf(
 			spec,
@@ -243,7 +252,9 @@ export class Autoscaler implements DemandSource {
 			demand: found,
 			schedule,
 			replicas,
-			findings: this.#open < mostRecords ? findings : [...findings, tooManyJobs],
+			findings: this.#recorded.hasRoom({ owner: foldName(owner), fits: true })
+				? findings
+				: [...findings, tooManyJobs(owner)],
 			working: { busy, jobs: runningJobs(jobs, found.ended) },
 		});
 		this.book.setReconciled(key, { runners, scaled: { desired, demand: found } });

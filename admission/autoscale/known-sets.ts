@@ -1,5 +1,6 @@
-import { fold, type KnownLabels } from '../jobs/records/rules/labels.ts';
+import { fitting, fold, type KnownLabels } from '../jobs/records/rules/labels.ts';
 import { scopeKey } from '../runner/scope.ts';
+
 import { type SetFacts, unreconciled } from './rules/set-facts.ts';
 import { SetIndex } from './rules/set-index.ts';
 import type { SetKey } from './rules/set-key.ts';
@@ -88,4 +89,5 @@ const labelsOf = (sets: readonly FixedPart[]): KnownLabels => ({
 	labels: new Set(sets.flatMap(({ labels }) => labels)),
 	any: sets.length > 0,
 	scopes: new Set(sets.map(({ scope }) => fold(scopeKey(scope)))),
+	fits: fitting(sets.map(({ scope, labels }) => ({ scope: fold(scopeKey(scope)), labels }))),
 });

@@ -20,6 +20,8 @@ export interface FailedDelivery {
 	atMs: number;
 	event: string;
 	action: string | undefined;
+	/** Of the App at the owner whose event it was; undefined: the webhook is not an App's. */
+	installationId: number | undefined;
 }
 
 type Limits = Pick<CallOptions, 'signal'>;
@@ -99,11 +101,19 @@ function nextCursor(link: string): string | undefined {
 }
 
 function readEntry(value: unknown): FailedDelivery | undefined {
-	const { id, guid, delivered_at, event, action } = fieldsOf(value);
+	const { id, guid, delivered_at, event, action, installation_id: installation } = fieldsOf(value);
 	const atMs = typeof delivered_at === 'string' ? Date.parse(delivered_at) : Number.NaN;
 	if (!Number.isSafeInteger(id) || typeof guid !== 'string' || Number.isNaN(atMs)) return undefined;
 	if (typeof event !== 'string') return undefined;
-	return { id: id as number, guid, atMs, event, action: typeof action === 'string' ? action : undefined };
+	const installationId = Number.isSafeInteger(installation) ? (installation as number) : undefined;
+	return {
+		id: id as number,
+		guid,
+		atMs,
+		event,
+		action: typeof action === 'string' ? action : undefined,
+		installationId,
+	};
 }
 
 const fieldsOf = (value: unknown): Record<string, unknown> =>

@@ -36,7 +36,14 @@ export type EventResult =
 	| 'overloaded';
 
 /** What became of an event in the record of its job. */
-export type JobRecordResult = 'recorded' | 'unchanged' | 'hosted' | 'overflow' | 'absent' | 'failed';
+export type JobRecordResult =
+	| 'recorded'
+	| 'unchanged'
+	| 'hosted'
+	| 'overflow'
+	| 'no-set'
+	| 'absent'
+	| 'failed';
 
 /** What became of a job hook's report. */
 export type HookResult =

@@ -27,6 +27,8 @@ export class BoundedMap<Key, Value> {
 	readonly #bounds: Bounds<Key, Value>;
 	/** The one that was set longest ago comes first. */
 	readonly #entries = new Map<Key, Entry<Value>>();
+	/** How many entries each owner has. */
+	readonly #counts = new Map<string, number>();
 
 	constructor(bounds: Bounds<Key, Value>) {
 		this.#bounds = bounds;
@@ -50,10 +52,12 @@ export class BoundedMap<Key, Value> {
 
 	/** Makes it the newest entry; where there are too many, another one is forgotten. @param lastsMs in place of the bounds' */
 	set(key: Key, value: Value, nowMs = 0, lastsMs = this.#bounds.lastsMs ?? Number.POSITIVE_INFINITY): void {
-		this.#entries.delete(key);
+		this.#remove(key);
 		this.forgetOld(nowMs);
 		if (this.#entries.size >= this.#bounds.most) this.#forgetOneFor(value);
-		this.#entries.set(key, { value, untilMs: nowMs + lastsMs });
+		const entry = { value, untilMs: nowMs + lastsMs };
+		this.#entries.set(key, entry);
+		this.#count(entry, 1);
 	}
 
 	/** Sets a key that is not there yet, unless the map is full: then nothing is forgotten for it. False: it was not set. */
@@ -67,15 +71,19 @@ export class BoundedMap<Key, Value> {
 	/** Replaces the value of a key that is there, which stays as old as it is. */
 	replace(key: Key, value: Value): void {
 		const entry = this.#entries.get(key);
-		if (entry) entry.value = value;
+		if (!entry) return;
+		this.#count(entry, -1);
+		entry.value = value;
+		this.#count(entry, 1);
 	}
 
 	delete(key: Key): boolean {
-		return this.#entries.delete(key);
+		return this.#remove(key);
 	}
 
 	clear(): void {
 		this.#entries.clear();
+		this.#counts.clear();
 	}
 
 	/** The one set longest ago first; those that have expired included. An entry may be deleted meanwhile. */
@@ -101,10 +109,10 @@ export class BoundedMap<Key, Value> {
 
 	#forgetOneFor(fresh: Value): void {
 		const { rank = () => 0, ownerOf } = this.#bounds;
-		const of = ownerOf && this.#ownerOfMost(ownerOf, ownerOf(fresh));
+		const owners = ownerOf && this.#ownersOfMost(ownerOf(fresh));
 		let lowest: { key: Key; value: Value; rank: number } | undefined;
 		for (const [key, { value }] of this.#entries) {
-			if (this.#isPinned(value) || (of !== undefined && ownerOf?.(value) !== of)) continue;
+			if (this.#isPinned(value) || (owners && ownerOf && !owners.has(ownerOf(value)))) continue;
 			const own = rank(value);
 			if (!lowest || own < lowest.rank) lowest = { key, value, rank: own };
 			if (own === 0) break;
@@ -112,23 +120,34 @@ export class BoundedMap<Key, Value> {
 		if (lowest) this.#forget(lowest.key, lowest.value);
 	}
 
-	/** Whose entries are the most, with one that is about to be added; of several owners, that one's. */
-	#ownerOfMost(ownerOf: (value: Value) => string, added: string): string | undefined {
-		const counts = new Map<string, number>([[added, 1]]);
-		let most: string | undefined;
-		for (const { value } of this.#entries.values()) {
-			if (this.#isPinned(value)) continue;
-			const owner = ownerOf(value);
-			const count = (counts.get(owner) ?? 0) + 1;
-			counts.set(owner, count);
-			const than = counts.get(most ?? '') ?? 0;
-			if (most === undefined || count > than || (count === than && owner === added)) most = owner;
-		}
-		return most;
+	/** Whose entries are the most, with one that is about to be added: that one's owner if nobody has more. */
+	#ownersOfMost(added: string): ReadonlySet<string> {
+		const counted = [...this.#counts].map(([owner, count]) => ({
+			owner,
+			count: count + Number(owner === added),
+		}));
+		const most = Math.max(...counted.map(({ count }) => count));
+		const owners = new Set(counted.flatMap(({ owner, count }) => (count === most ? [owner] : [])));
+		return owners.has(added) ? new Set([added]) : owners;
+	}
+
+	#count({ value }: Entry<Value>, by: 1 | -1): void {
+		const { ownerOf } = this.#bounds;
+		if (!ownerOf) return;
+		const owner = ownerOf(value);
+		const count = (this.#counts.get(owner) ?? 0) + by;
+		if (count > 0) this.#counts.set(owner, count);
+		else this.#counts.delete(owner);
+	}
+
+	#remove(key: Key): boolean {
+		const entry = this.#entries.get(key);
+		if (entry) this.#count(entry, -1);
+		return this.#entries.delete(key);
 	}
 
 	#forget(key: Key, value: Value): void {
-		this.#entries.delete(key);
+		this.#remove(key);
 		this.#bounds.onForget?.(key, value);
 	}
 

@@ -71,7 +71,9 @@ export class Poll {
 	#jobRecorded(job: Job): void {
 		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
-		if (!this.#ownWrites.has(recordName(job), nowMs)) this.#repositories.event(job.repository, nowMs);
+		if (this.#ownWrites.has(recordName(job), nowMs) || !this.#credentials.for(job.repository.toLowerCase()))
+			return;
+		this.#repositories.event(job.repository, nowMs);
 	}
 
 	/** The jobs of a repository's open runs, for metrics that count them. */
@@ -122,7 +124,8 @@ export class Poll {
 		const { book, host } = this.#dependencies;
 		const open = new Map<Repository, Map<number, number>>();
 		for (const { job } of book.values()) {
-			if (job.host !== host) continue;
+			// Of a repository without a set nothing can be asked, and no other one is forgotten for it.
+			if (job.host !== host || !this.#credentials.for(job.repository.toLowerCase())) continue;
 			const repository =
 				this.#repositories.get(job.repository) ?? this.#repositories.remember(job.repository, nowMs);
 			if (job.state === 'completed') continue;

@@ -80,9 +80,10 @@ export class QueryQueue {
 		const ofRun = Map.groupBy(fresh, runOf);
 		for (const [index, job] of fresh.entries()) {
 			const { key, id, runId } = job;
-			const repository = repositories.get(job.repository) ?? repositories.remember(job.repository, nowMs);
-			const credential = this.#credentials.for(repository.key);
-			if (!credential || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
+			const credential = this.#credentials.for(job.repository.toLowerCase());
+			const repository =
+				repositories.get(job.repository) ?? (credential && repositories.remember(job.repository, nowMs));
+			if (!credential || !repository || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
 				this.#asked.set(key, true, nowMs);
 				book.answered(key, 'unknown', clock.now(), clock.now());
 				continue;

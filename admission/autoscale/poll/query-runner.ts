@@ -241,14 +241,15 @@ export class QueryRunner {
 		record: Job | undefined,
 		askedMs: number,
 	): Promise<void> {
-		const { host, records, clock } = this.#dependencies;
+		const { host, records, sets, clock } = this.#dependencies;
 		const origin = { host, repository: repository.name, enterprise: record?.enterprise };
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
 		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels, repository))
 			return;
 		this.#ownWrites.set(recordName(facts), true, clock.monotonic());
-		const written = await records.write(facts, 'answer');
+		const fits = labels !== undefined && sets.labels().fits(facts);
+		const written = await records.write(facts, 'answer', fits);
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
 	}
 

@@ -22,7 +22,11 @@ interface Owner {
 /** The repositories that may have jobs for our runners, as long as something mentions them. Times by the monotonic clock. */
 export class Repositories {
 	/** By name in lower case. */
-	readonly #known = new BoundedMap<string, Repository>({ most: mostRepositories, lastsMs: rememberedForMs });
+	readonly #known = new BoundedMap<string, Repository>({
+		most: mostRepositories,
+		lastsMs: rememberedForMs,
+		ownerOf,
+	});
 	/** By name in lower case; as many as there are repositories at most. */
 	readonly #owners = new Map<string, Owner>();
 
@@ -95,7 +99,9 @@ function unread(key: string, name: string, nowMs: number): Repository {
 	};
 }
 
-const ownerOf = ({ key }: Repository): string => key.split('/')[0] ?? '';
+function ownerOf({ key }: Repository): string {
+	return key.split('/')[0] ?? '';
+}
 
 /** Everything that is open there is to be read again. */
 export function want(repository: Repository, urgency: Urgency, nowMs: number): void {

@@ -1,4 +1,5 @@
 import type { VisibleGroup } from '../../github/organizations.ts';
+import { foldName } from '../../runner/github-name.ts';
 import type { Scope } from '../../runner/scope.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
 import { hiddenMs, mostRepositories, visibleForMs } from './rules/policy.ts';
@@ -21,7 +22,10 @@ interface Known {
 /** Which runner groups' runners a repository may use, as GitHub says it. Times by the monotonic clock. */
 export class Visibility {
 	/** By OWNER/NAME in lower case. */
-	readonly #known = new BoundedMap<string, Known>({ most: mostRepositories });
+	readonly #known = new BoundedMap<string, Known>({
+		most: mostRepositories,
+		ownerOf: ({ name }) => foldName(name.split('/')[0] ?? ''),
+	});
 
 	/** Whether a repository may use the runners of a group, as far as is known: until GitHub says otherwise it may, as in ARC. GitHub is asked soon after. */
 	may(repository: string, scope: Scope, group: string | undefined, nowMs: number): boolean {

@@ -72,6 +72,7 @@ export async function writeEvent(
 	if (outcome.value !== undefined) return outcome.value;
 	const result = recorded.value ?? 'absent';
 	if (result === 'overflow' && (facts?.state === 'queued' || facts?.state === 'waiting'))
-		return new Refusal(503, 'overflow', 'the limit of recorded jobs is reached');
-	return result === 'absent' ? 'ignored' : result;
+		return new Refusal(503, 'overflow', "the limit of the owner's recorded jobs is reached");
+	// Where no set could run it nobody waits for it: GitHub need not send it again.
+	return result === 'absent' || result === 'no-set' ? 'ignored' : result;
 }

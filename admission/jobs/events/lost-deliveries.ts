@@ -86,19 +86,25 @@ export class LostDeliveries {
 		for (const guids of [done, tried])
 			for (const guid of guids.keys()) if (!listed.has(guid)) guids.delete(guid);
 		const failures: unknown[] = [];
-		let full = false;
+		let overflow: string | undefined;
+		/** Of whom there is no room for another job that waits. */
+		const full = new Set<number | undefined>();
 		const countTry = (guid: string) => tried.set(guid, (tried.get(guid) ?? 0) + 1);
 		for (const delivery of toRead(failed, known, recordsJobs)) {
-			const { guid, action } = delivery;
-			if (full && !reportsRunner(action)) continue; // there is no room for another job that waits
+			const { guid, action, installationId } = delivery;
+			if (full.has(installationId) && !reportsRunner(action)) continue;
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
 				if (result === 'failure') break;
 				if (result instanceof Refusal) {
 					metrics.event(result.result === 'overflow' ? 'overflow' : 'failed');
-					failures.push(result.why);
-					if (result.result === 'overflow') full = true;
-					else countTry(guid);
+					if (result.result === 'overflow') {
+						full.add(installationId);
+						overflow = result.why;
+					} else {
+						failures.push(result.why);
+						countTry(guid);
+					}
 				} else {
 					done.add(guid);
 					tried.delete(guid);
@@ -113,7 +119,7 @@ export class LostDeliveries {
 			if (failures.length >= mostFailuresOfARound) break;
 		}
 		if (recordsJobs && toRead(failed, known, true).length === 0) known.readUpToMs = nowMs;
-		if (failures.length > 0) throw failures.at(-1);
+		if (overflow !== undefined || failures.length > 0) throw failures.at(-1) ?? overflow;
 	}
 
 	/** Reads how the webhook is configured, so that people can see why no event comes. */

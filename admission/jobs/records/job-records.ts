@@ -9,7 +9,16 @@ import type { JobFacts } from './rules/facts.ts';
 import { concernsUs } from './rules/labels.ts';
 import { changeOf, leavesTrace, opened, type Source } from './rules/merge.ts';
 import { earlierName, recordName } from './rules/name.ts';
-import { callWithinMs, countEveryMs, mostRecords, refusalLoggedEveryMs, tries } from './rules/policy.ts';
+import {
+	callWithinMs,
+	countEveryMs,
+	countedAtOnce,
+	countPage,
+	mostRecords,
+	refusalLoggedEveryMs,
+	tries,
+} from './rules/policy.ts';
+import { labelsOfPot, type Pot, potOf, potOfLabels, Tally } from './rules/shares.ts';
 import type { SetLabels } from './set-labels.ts';
 
 interface JobRecordsOptions {
@@ -19,8 +28,18 @@ interface JobRecordsOptions {
 	clock: Pick<Clock, 'now' | 'monotonic'>;
 }
 
-/** What became of facts. `overflow`: the limit of records is reached. `absent`: records are not installed. */
-export type Written = 'recorded' | 'unchanged' | 'overflow' | 'absent';
+/**
+ * What became of facts. `overflow`: the limit of its owner's records is reached; `no-set`: that of jobs which no set could run.
+ * `absent`: records are not installed.
+ */
+export type Written = 'recorded' | 'unchanged' | 'overflow' | 'no-set' | 'absent';
+
+/** A list of objects without their specs. */
+const metadataOnly = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
+interface MetadataList {
+	metadata?: { continue?: string };
+	items: { metadata: { labels?: Record<string, string> } }[];
+}
 
 const resource = autoscaleKinds.workflowJob;
 const limits = { timeoutMs: callWithinMs };
@@ -31,9 +50,8 @@ const limits = { timeoutMs: callWithinMs };
  */
 export class JobRecords {
 	readonly #options: JobRecordsOptions;
-	/** How many there were when they were last counted, and what this replica has made since. */
-	#counted = 0;
-	#made = 0;
+	/** Those that there were when they were last counted, and those that this replica has made since. */
+	#counted = new Tally();
 	#countedAtMs = Number.NEGATIVE_INFINITY;
 	#counting: Promise<void> | undefined;
 
@@ -45,9 +63,10 @@ export class JobRecords {
 	 * What is said is written when this resolves. Whatever was written before, in any order and by whichever replica, the
 	 * record is the same in the end; facts that change nothing write nothing.
 	 *
+	 * @param fits whether some set could run the job; decides where it counts while there is no record of it
 	 * @throws KubeError if it could not be read or written, code 409 if others changed it at every try
 	 */
-	async write(facts: JobFacts, source: Source): Promise<Written> {
+	async write(facts: JobFacts, source: Source, fits = true): Promise<Written> {
 		const name = recordName(facts);
 		// A job that is queued is mostly new.
 		const opens = facts.state === 'waiting' || facts.state === 'queued';
@@ -55,7 +74,7 @@ export class JobRecords {
 		for (let attempt = 0; attempt < tries; attempt++) {
 			if (!found) {
 				if (!leavesTrace(facts)) return 'unchanged';
-				const created = await this.#create(name, facts);
+				const created = await this.#create(name, facts, potOf(facts, fits));
 				if (created !== 'exists') return created;
 				found = await this.#read(name);
 			} else {
@@ -79,11 +98,12 @@ export class JobRecords {
 		return found && sameName(found.spec.repository, facts.repository) ? found : undefined;
 	}
 
-	async #create(name: string, facts: JobFacts): Promise<Written | 'exists'> {
+	async #create(name: string, facts: JobFacts, pot: Pot): Promise<Written | 'exists'> {
 		const { client, namespace, clock } = this.#options;
-		if (await this.#isFull()) return 'overflow';
+		if (!(await this.#hasRoom(pot))) return pot.fits ? 'overflow' : 'no-set';
 		const { apiVersion, kind } = resource;
-		const job = { apiVersion, kind, metadata: { name, namespace }, spec: opened(facts, clock.now()) };
+		const metadata = { name, namespace, labels: labelsOfPot(pot) };
+		const job = { apiVersion, kind, metadata, spec: opened(facts, clock.now()) };
 		try {
 			await createObject(client, collectionPath(resource, namespace), job, limits);
 		} catch (error) {
@@ -91,7 +111,7 @@ export class JobRecords {
 			if (isNotFound(error)) return 'absent';
 			throw error;
 		}
-		this.#made += 1;
+		this.#counted.add(pot);
 		return 'recorded';
 	}
 
@@ -110,28 +130,34 @@ export class JobRecords {
 		}
 	}
 
-	async #isFull(): Promise<boolean> {
+	async #hasRoom(pot: Pot): Promise<boolean> {
 		const { monotonic } = this.#options.clock;
-		if (monotonic() - this.#countedAtMs >= countEveryMs)
+		const everyMs = countEveryMs * Math.ceil((this.#counted.size + 1) / countedAtOnce);
+		if (monotonic() - this.#countedAtMs >= everyMs)
 			this.#counting ??= this.#count().finally(() => {
 				this.#counting = undefined;
 			});
 		await this.#counting;
-		return this.#counted + this.#made >= mostRecords;
+		return this.#counted.hasRoom(pot);
 	}
 
 	/** @throws KubeError */
 	async #count(): Promise<void> {
 		const { client, namespace, clock } = this.#options;
 		const path = collectionPath(resource, namespace);
-		this.#made = 0;
-		let counted = 0;
+		const counted = new Tally();
+		let next: string | undefined;
 		try {
-			const list = await client.request<{
-				metadata: { remainingItemCount?: number };
-				items: unknown[];
-			}>('GET', path, { ...limits, query: { limit: 1 } });
-			counted = list.items.length + (list.metadata.remainingItemCount ?? 0);
+			do {
+				const query = { limit: countPage, ...(next === undefined ? {} : { continue: next }) };
+				const list: MetadataList = await client.request('GET', path, {
+					...limits,
+					accept: metadataOnly,
+					query,
+				});
+				for (const { metadata } of list.items) counted.add(potOfLabels(metadata.labels));
+				next = list.metadata?.continue || undefined;
+			} while (next !== undefined && counted.size < 2 * mostRecords);
 		} catch (error) {
 			if (!isNotFound(error)) throw error; // else they are not installed, which the write reports
 		}
@@ -162,7 +188,8 @@ export function eventRecorder({ sets, records, clock, log }: EventRecorderOption
 		if (!sets.served) return 'absent';
 		if (!concernsUs(facts.labelsTruncated ? undefined : facts.labels, sets.known, facts)) return 'hosted';
 		try {
-			return await records.write(facts, 'event');
+			const fits = facts.labelsTruncated ? false : (sets.known?.fits(facts) ?? true);
+			return await records.write(facts, 'event', fits);
 		} catch (error) {
 			if (!isNotFound(error) && !(error instanceof KubeError && error.code === 403)) throw error;
 			if (clock.monotonic() - loggedMs >= refusalLoggedEveryMs) {

@@ -5,15 +5,13 @@ import { setKinds } from '../../api/sets.ts';
 import { type WatchDependencies, type Watched, watched } from '../../cluster/watched.ts';
 import { servesResource } from '../../kube/objects.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
+
 import { objectOf } from '../rules/fields.ts';
-import { type KnownLabels, labelsIn, scopeIn } from './rules/labels.ts';
+import { fitting, type KnownLabels, labelsIn, type ScopedLabels, scopeIn } from './rules/labels.ts';
 import { mostPastLabels, pastLabelLastsMs, servedCheckMs } from './rules/policy.ts';
 
 /** Of a set only its labels are kept, and where its runners register. */
-interface Labelled extends KubeObject {
-	labels: readonly string[];
-	scope: string;
-}
+interface Labelled extends KubeObject, ScopedLabels {}
 
 /** The labels of all RunnerSets and RunnerDeployments, on every replica: which jobs are recorded depends on them. */
 export class SetLabels {
@@ -83,6 +81,7 @@ export class SetLabels {
 			labels: { has: (label) => now.has(label) || this.#past.has(label, monotonic()) },
 			any: sets.length > 0,
 			scopes: new Set(sets.map(({ scope }) => scope)),
+			fits: fitting(sets),
 		};
 	}
 }

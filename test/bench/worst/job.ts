@@ -35,7 +35,7 @@ const labels: Record<string, unknown> = {
 	'50 labels of 256 control characters': new Array(50).fill('\u0007'.repeat(256)),
 };
 
-const known = { labels: new Set(['gpu']), any: true, scopes: new Set(['octo']) };
+const known = { labels: new Set(['gpu']), any: true, scopes: new Set(['octo']), fits: () => true };
 
 const reading: WorstCase[] = Object.entries(labels).map(([shape, given]) => {
 	const body = { id: 1, run_id: 1, status: 'queued', labels: given };

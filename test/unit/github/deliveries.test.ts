@@ -45,6 +45,7 @@ test('of an organization and of a repository: the list, and one with its payload
 		atMs: Date.parse(entry.delivered_at),
 		event: 'workflow_job',
 		action: 'in_progress',
+		installationId: undefined,
 	};
 	assert.equal(await failedDeliveries(read, ofOrganization, 0), [expected]);
 	assert.equal(await failedDeliveries(read, ofRepository, 0), [expected]);

@@ -8,6 +8,29 @@ export interface KnownLabels {
 	any: boolean;
 	/** Where the runners of sets register, as `scopeIn` writes it. */
 	scopes: ReadonlySet<string>;
+	/** Whether one of the sets may run a job, by its scope and labels. */
+	fits(job: JobPlace & { labels: readonly string[] }): boolean;
+}
+
+/** A set by what decides which jobs may be its own. */
+export interface ScopedLabels {
+	/** As `scopeIn` writes it. */
+	scope: string;
+	labels: readonly string[];
+}
+
+/** @returns `fits` of KnownLabels, for these sets */
+export function fitting(sets: readonly ScopedLabels[]): KnownLabels['fits'] {
+	const byScope = Map.groupBy(sets, ({ scope }) => scope);
+	const ofEnterprises = sets.filter(({ scope }) => scope.startsWith(enterprisePrefix));
+	return ({ repository, enterprise, labels }) => {
+		const [owner = ''] = repository.split('/');
+		const near = [repository, owner].flatMap((name) => byScope.get(fold(name)) ?? []);
+		const named =
+			enterprise === undefined ? ofEnterprises : byScope.get(`${enterprisePrefix}${fold(enterprise)}`);
+		const wanted = labels.map(fold).filter((label) => !given.has(label));
+		return [...near, ...(named ?? [])].some((set) => wanted.every((label) => set.labels.includes(label)));
+	};
 }
 
 /** The job's repository, and its enterprise where it is known. */
@@ -66,6 +89,8 @@ function covers(scopes: ReadonlySet<string>, { repository, enterprise }: JobPlac
 
 /** GitHub gives runners these by itself: those of Linux pods. */
 const implicit = new Set(['linux', 'x64', 'arm64', 'arm']);
+/** And these some. */
+const given = new Set([...implicit, 'self-hosted', 'windows']);
 
 /** Names of GitHub's own runners. Those of larger runners are people's choice. */
 const hosted = /^(?:ubuntu|windows|macos)-/;

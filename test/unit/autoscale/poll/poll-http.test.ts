@@ -42,7 +42,7 @@ test('a job that no event has reported is found by the initial read, in a handfu
 			accountOf: async () => ({ read: connection.read, connection }),
 		},
 		book,
-		sets: { labels: () => ({ labels: new Set(['gpu']), any: true, scopes: new Set() }) },
+		sets: { labels: () => ({ labels: new Set(['gpu']), any: true, scopes: new Set(), fits: () => true }) },
 		results: { jobsToAsk: () => [] },
 		visibility: new Visibility(),
 		records: {

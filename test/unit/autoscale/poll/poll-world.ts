@@ -40,7 +40,12 @@ interface PollCall {
 type Record_ = ReturnType<typeof opened> & { key: string };
 
 const baseUrl = () => 'https://api.github.com';
-const knownLabels: KnownLabels = { labels: new Set(['gpu']), any: true, scopes: new Set() };
+const knownLabels: KnownLabels = {
+	labels: new Set(['gpu']),
+	any: true,
+	scopes: new Set(),
+	fits: () => true,
+};
 let nextRun = 1;
 
 export class PollWorld {

@@ -471,4 +471,29 @@ test('jobs of another GitHub are never asked about here', async ({ world }) => {
 	assert.equal([world.calls.length, world.answered], [0, []]);
 });
 
+test('1,500 repositories of another owner push none out of the memory, nor do jobs of owners without a set', async ({
+	world,
+}) => {
+	const evil: Scope = { kind: 'organization', name: 'evil-org' };
+	world.delivers = () => false;
+	const first = world.queue(app);
+	await started(world, organization);
+	const names = Array.from({ length: 1_500 }, (_, index) => `evil-org/r${index}`);
+	world.targets = [world.target(organization), world.target(evil, { countsRunsOf: names })];
+	world.accounts.set('RunnerSet ci/evil-org', async () => ({
+		read: async () => ({ kind: 'not-visible' }),
+		connection: { used: () => 0 },
+	}));
+	assert.is(world.stateOf(first), 'queued');
+	world.complete(first);
+	await world.clock.pass(2 * minuteMs);
+	world.delivers = ({ repository: name }) => !name.startsWith('octo-org/');
+	for (let nth = 0; nth < 300; nth++) world.queue(`other-${nth}/app`);
+	await world.clock.pass(30_000);
+	const fromMs = world.clock.monotonic();
+	const next = world.queue(app);
+	await world.clock.until('the next is found', () => world.stateOf(next) === 'queued', 60 * minuteMs);
+	assert.ok(world.clock.monotonic() - fromMs <= 6 * minuteMs, `${world.clock.monotonic() - fromMs} ms`);
+});
+
 test.run();

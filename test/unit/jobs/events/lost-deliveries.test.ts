@@ -563,6 +563,7 @@ test('which are read: of those that tell something, each once', () => {
 		atMs: id,
 		event: 'workflow_job',
 		action: 'in_progress',
+		installationId: undefined,
 		...change,
 	});
 	const tried = new Map([

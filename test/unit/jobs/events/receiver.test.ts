@@ -242,7 +242,11 @@ test('no room for a job that waits: 503, so that GitHub lists it as failed; what
 	const waits = { runner_name: null };
 	for (const action of ['queued', 'waiting']) {
 		const answer = await deliver(payload({ action, job: waits }));
-		assert.equal([answer.status, answer.text], [503, 'the limit of recorded jobs is reached\n'], action);
+		assert.equal(
+			[answer.status, answer.text],
+			[503, "the limit of the owner's recorded jobs is reached\n"],
+			action,
+		);
 		assert.is(answer.headers['retry-after'], '10');
 	}
 	assert.is(await counted('overflow'), 2);

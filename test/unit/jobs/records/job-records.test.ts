@@ -6,8 +6,17 @@ import { collectionPath } from '../../../../admission/api/paths.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { eventRecorder, JobRecords, type Written } from '../../../../admission/jobs/records/job-records.ts';
 import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
+import { fitting } from '../../../../admission/jobs/records/rules/labels.ts';
 import { earlierName, recordName } from '../../../../admission/jobs/records/rules/name.ts';
-import { mostRecords, pastLabelLastsMs, tries } from '../../../../admission/jobs/records/rules/policy.ts';
+import {
+	countEveryMs,
+	countedAtOnce,
+	countPage,
+	mostRecords,
+	mostWithoutSet,
+	pastLabelLastsMs,
+	tries,
+} from '../../../../admission/jobs/records/rules/policy.ts';
 import { SetLabels } from '../../../../admission/jobs/records/set-labels.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
@@ -239,9 +248,10 @@ test('an event where the server may not write records: absent, and logged once a
 	}
 });
 
-test('as many records as may be: no further one; those that there are go on; they are counted every 10 s', async () => {
+test('as many records as may be: no further one; those that there are go on; they are counted every 10 s for each 2,000', async () => {
 	const { clock, api, write, record } = setUp();
-	for (let index = 0; index < mostRecords - 2; index++)
+	const most = mostRecords - mostWithoutSet;
+	for (let index = 0; index < most - 2; index++)
 		api.put(records, { metadata: { name: `other-${index}`, namespace }, spec: {} } as never);
 	assert.is(await write(facts('queued', { id: 1 })), 'recorded');
 	assert.is(await write(facts('queued', { id: 2 })), 'recorded');
@@ -249,11 +259,46 @@ test('as many records as may be: no further one; those that there are go on; the
 	assert.is(await write(facts('completed', { id: 4 })), 'overflow');
 	assert.is(record(3), undefined);
 	assert.is(await write(facts('completed', { id: 1 })), 'recorded');
-	assert.is(api.callsTo('GET', /workflowjobs$/).length, 1);
+	const pages = Math.ceil((most - 2) / countPage);
+	assert.is(api.callsTo('GET', /workflowjobs$/).length, pages);
 	for (let index = 0; index < 10; index++) api.drop(records, `other-${index}`, namespace);
-	await clock.pass(10_000);
+	await clock.pass(countEveryMs * Math.ceil((most + 1) / countedAtOnce));
 	assert.is(await write(facts('queued', { id: 3 })), 'recorded');
-	assert.is(api.callsTo('GET', /workflowjobs$/).length, 2);
+	assert.is(api.callsTo('GET', /workflowjobs$/).length, 2 * pages);
+});
+
+test("79 runs of a matrix of 256 with a mistyped label: a job that a set could run is recorded, whoever's", async () => {
+	const { clock, api } = setUp();
+	const { log } = recordingLog();
+	const one = new JobRecords({ client: api, namespace, clock });
+	const known = {
+		labels: new Set(['gpu']),
+		any: true,
+		scopes: new Set(['octo-org']),
+		fits: fitting([{ scope: 'octo-org', labels: ['gpu'] }]),
+	};
+	const record = eventRecorder({ sets: { served: true, known }, records: one, clock, log });
+	const results = new Map<string, number>();
+	const says = async (said: JobFacts) => {
+		const [written] = await Promise.all([record(said), clock.pass(5)]);
+		results.set(written, (results.get(written) ?? 0) + 1);
+		return written;
+	};
+	for (let id = 1; id <= 1_500; id++)
+		await says({ ...facts('queued', { id, labels: ['self-hosted', 'gqu'] }), repository: 'evil-org/app' });
+	assert.equal(
+		[...results],
+		[
+			['recorded', mostWithoutSet / 2],
+			['no-set', 1_500 - mostWithoutSet / 2],
+		],
+	);
+	assert.is(await says(facts('queued', { id: 9_001, labels: ['self-hosted', 'gpu'] })), 'recorded');
+	assert.is(
+		await says(facts('queued', { id: 9_002, labels: ['self-hosted', 'gqu'] })),
+		'recorded',
+		'octo-org sees its mistake',
+	);
 });
 
 /** What the schema of ours refuses, and that of somebody else's kind of the same name may not. */

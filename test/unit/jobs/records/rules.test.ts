@@ -292,6 +292,7 @@ test('labels: one of our sets could run it, or people should see that none can',
 		labels: new Set(labels),
 		any,
 		scopes: new Set(),
+		fits: () => true,
 	});
 	const none = known([], { any: false });
 	for (const [labels, sets, expected] of [
@@ -320,7 +321,7 @@ test('labels: one of our sets could run it, or people should see that none can',
 });
 
 test('a job whose labels are not certain is recorded, so that people see that no set can have it', () => {
-	const none: KnownLabels = { labels: new Set(), any: false, scopes: new Set() };
+	const none: KnownLabels = { labels: new Set(), any: false, scopes: new Set(), fits: () => false };
 	for (const known of [undefined, none]) assert.ok(concernsUs(undefined, known, { repository: 'octo/app' }));
 });
 
@@ -338,7 +339,12 @@ test('a job that asks for a group and no labels is recorded where a set has runn
 		[{ organization: '', repository: 7 }, place, false],
 		[{ organization: 'o'.repeat(1_000) }, { repository: `${'o'.repeat(1_000)}/app` }, false],
 	] as const) {
-		const known = { labels: new Set(['gpu']), any: true, scopes: new Set([scopeIn(config)]) };
+		const known = {
+			labels: new Set(['gpu']),
+			any: true,
+			scopes: new Set([scopeIn(config)]),
+			fits: () => true,
+		};
 		assert.is(concernsUs([], known, job), expected, JSON.stringify(config));
 	}
 });
