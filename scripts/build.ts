@@ -19,7 +19,7 @@ const listLimit = 72_000;
  * In bytes. Loaded code stays in memory about four times over: text, syntax trees while it is parsed, functions. A text
  * that is not only ASCII takes two bytes for each character.
  */
-const serverLimit = 1_000_000;
+const serverLimit = 1_100_000;
 
 /**
  * The schemas of the contract (admission/api/schema) are only used for their types: no bundle contains them or typebox.

@@ -46,7 +46,8 @@ const setResources: Record<SetOfRunners['kind'], Resource & { kind: string }> = 
 };
 
 /**
- * The lists of runners that ended, in a ConfigMap for each set in the set's namespace, which goes with the set. Only the
+ * The lists of runners that ended, in a ConfigMap for each set in the set's namespace, which goes with the set; runners without
+ * a set, or whose set is gone, have one together in each namespace. Only the
  * leader writes them; what others have written in between is read again, and what is too old is removed.
  */
 export class EndedLists {
@@ -93,7 +94,11 @@ export class EndedLists {
 		const added = this.#waiting.get(key) ?? [];
 		try {
 			const owner = await this.#ownerOf(key);
-			if (owner === 'gone') return this.#done(key, added);
+			if (owner === 'gone') {
+				const { namespace } = keyOf(key);
+				for (const one of added) this.add(namespace, undefined, one);
+				return this.#done(key, added);
+			}
 			const written = await this.#writeList(key, added, owner);
 			this.#done(key, added);
 			for (const { onNew } of written.fresh) onNew?.();

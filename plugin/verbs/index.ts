@@ -7,6 +7,7 @@ import { doctor } from './doctor/doctor.ts';
 import { drain } from './drain/drain.ts';
 import { install } from './install/install.ts';
 import { jobs } from './jobs/jobs.ts';
+import { listEndedRunners } from './list/ended.ts';
 import { defineList } from './list/list.ts';
 import { listObjects } from './list/objects.ts';
 import { listSets } from './list/sets.ts';
@@ -20,7 +21,7 @@ import { why } from './why/why.ts';
 
 /** Every verb, in the order of `kubectl runners --help`. */
 export const verbs: readonly Verb[] = [
-	defineList({ listSets, listObjects }),
+	defineList({ listSets, listEndedRunners, listObjects }),
 	status,
 	jobs,
 	why,

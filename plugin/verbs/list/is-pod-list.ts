@@ -10,9 +10,9 @@ export function isPodList([name = '', ...rest]: readonly string[]): boolean {
 	return (name === listName || listAliases.includes(name)) && !rest.some(mayAskForMore);
 }
 
-/** Whether an argument may ask for sets or data, which only the second bundle can print. */
+/** Whether an argument may ask for sets, data or runners that died, which only the second bundle can print. */
 function mayAskForMore(argument: string): boolean {
-	return meansSets(argument) || /json|yaml/.test(argument);
+	return meansSets(argument) || /json|yaml|^--ended/.test(argument);
 }
 
 /** Whether an argument means sets: `sets`, or one of their kinds. */

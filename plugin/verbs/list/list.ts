@@ -14,6 +14,7 @@ import { withJobPods } from '../../runners/job-pods.ts';
 import { getRunner } from '../../runners/targets.ts';
 import { resourceArgument } from '../../sets/names.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
+import type { ListEndedFlags, ListEndedFormat } from './ended.ts';
 import { listAliases, listName, meansSets } from './is-pod-list.ts';
 import type { ListSetsOptions } from './sets.ts';
 import { watchRunners } from './watch.ts';
@@ -21,6 +22,12 @@ import { watchRunners } from './watch.ts';
 /** What the bundle of `list` loads from the second bundle, to stay small itself. */
 interface SecondBundle {
 	listSets: (client: KubeClient, args: readonly string[], options: ListSetsOptions) => Promise<number>;
+	listEndedRunners: (
+		client: KubeClient,
+		names: readonly string[],
+		flags: ListEndedFlags,
+		format: ListEndedFormat,
+	) => Promise<number>;
 	listObjects: (
 		client: KubeClient,
 		query: PodQuery,
@@ -68,6 +75,7 @@ export const defineList = (second?: SecondBundle): Verb =>
 			},
 			output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'wide, json, yaml or name' },
 			watch: { type: Boolean, alias: 'w', description: 'After listing, print a line for every change' },
+			ended: { type: Boolean, description: 'Runners that died, and why' },
 			noHeaders: { type: Boolean, description: 'Do not print the header line' },
 		},
 		run: async (args, flags) => {
@@ -78,6 +86,7 @@ export const defineList = (second?: SecondBundle): Verb =>
 				throw usageError('a resource cannot be retrieved by name across all namespaces');
 			}
 			const client = await connect(flags);
+			if (second && flags.ended) return second.listEndedRunners(client, args, flags, format);
 			if (second && meansSets(args[0])) {
 				if (flags.watch) refuseWatch(format);
 				return second.listSets(client, args, {

@@ -18,6 +18,7 @@ import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
 import { timeOf } from '../../runners/source-states.ts';
 import { bareName } from '../../runners/targets.ts';
+import { endedData, endedText, explainGone } from './ended.ts';
 import { idleText } from './idle.ts';
 import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
 import { idleNow, jobNowOf, look, type Shown, stateNow } from './look.ts';
@@ -27,7 +28,7 @@ import { sourcesOf } from './sources.ts';
 export const why = defineVerb({
 	name: 'why',
 	aliases: ['explain'],
-	summary: 'Say whether a pod may be deleted now, why or why not, and what would happen',
+	summary: 'Say whether a pod may be deleted now and why, or why the runner of a pod that is gone died',
 	usage: 'why POD [-o json|yaml] [flags]',
 	description: [
 		'Asks the guard with a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
@@ -37,10 +38,13 @@ export const why = defineVerb({
 		"the right to get pods/log), job hooks, and GitHub's events, list and answer to DELETE.",
 		'For an idle runner of an autoscaled set it shows how long the runner has been idle, and when it will be removed if',
 		'there are too many.',
+		'Of a pod that is gone it says why its runner died, if it ended otherwise than with its job within the last day: exit',
+		'code, limits, node, job, and who used break-glass. That needs the right to list ConfigMaps in the namespace.',
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
 		['Why is this runner not deleted?', 'why example-0'],
+		['Why did this runner die?', 'why example-x7k2p-0'],
 		['Output for a script', 'why example-0 -o json'],
 	],
 	completes: 'runner',
@@ -55,7 +59,14 @@ export const why = defineVerb({
 		if (more.length > 0) throw usageError('name only one pod');
 
 		const client = await connect(flags);
-		const pod = await getPod(client, client.namespace, bareName(name));
+		const nowMs = Date.now();
+		const pod = await getPod(client, client.namespace, bareName(name)).catch(async (error: unknown) => {
+			const ended = await explainGone(client, bareName(name), error, nowMs);
+			if (!ended) throw error;
+			print(format ? formatData(endedData(ended), format) : endedText(ended, nowMs));
+			return undefined;
+		});
+		if (!pod) return exitCode.done;
 		const shownJobPod = readPod(pod) ? undefined : await explainJobPod(client, pod);
 		if (shownJobPod) {
 			print(

@@ -254,9 +254,9 @@ test('the next leader reports nothing twice, and reports what ended before it le
 	await next.stop();
 });
 
-test("somebody's own ConfigMap of that name stays as it is, and a set that is gone gets none", async () => {
+test("somebody's own ConfigMap of that name stays as it is, and runners whose set is gone are in the namespace's list", async () => {
 	const lead = await leading();
-	const { world, api, clock } = lead;
+	const { world, api, clock, listed } = lead;
 	api.put(configMaps, { metadata: { name: listName, namespace: 'ci' }, data: { mine: 'x' } });
 	world.runner('r1', { metadata: { uid: 'r1', labels: inSet } }, 'unknown');
 	world.runner('r2', { metadata: { uid: 'r2', labels: { ...inSet, [arc.runnerSet]: 'gone' } } }, 'unknown');
@@ -265,7 +265,11 @@ test("somebody's own ConfigMap of that name stays as it is, and a set that is go
 	await die(lead, 'r2', shapes[0]?.status);
 	await clock.pass(10_000);
 	assert.equal(api.find(configMaps, listName, 'ci')?.data, { mine: 'x' });
-	assert.is(api.all(configMaps).length, 1);
+	assert.equal(
+		listed('ended-runners').map(({ pod }) => pod),
+		['r2'],
+	);
+	assert.is(api.all(configMaps).length, 2);
 	assert.equal(world.eventsOn('r2'), ['Warning OutOfMemory'], 'the Event on the pod is there all the same');
 	await lead.stop();
 });

@@ -6,7 +6,7 @@
 import type { EndReason } from '../../../admission/api/ended-runners.ts';
 import type { Condition, ContainerState, Pod } from '../../../admission/api/kinds.ts';
 
-interface Shape {
+export interface Shape {
 	name: string;
 	reason: EndReason;
 	source: string;
