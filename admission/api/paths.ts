@@ -26,6 +26,7 @@ export const resources = {
 	statefulSets: { apiVersion: 'apps/v1', resource: 'statefulsets' },
 	controllerRevisions: { apiVersion: 'apps/v1', resource: 'controllerrevisions' },
 	persistentVolumeClaims: { apiVersion: 'v1', resource: 'persistentvolumeclaims' },
+	persistentVolumes: { apiVersion: 'v1', resource: 'persistentvolumes' },
 	leases: { apiVersion: 'coordination.k8s.io/v1', resource: 'leases' },
 	podDisruptionBudgets: { apiVersion: 'policy/v1', resource: 'poddisruptionbudgets' },
 	tokenReviews: { apiVersion: 'authentication.k8s.io/v1', resource: 'tokenreviews' },

@@ -40,8 +40,11 @@ export const setKeys = {
 	templateHash: 'runner-template-hash',
 	/** Label, value "true": the pod webhook fills in name, token and restart policy. ARC's key. */
 	injectToken: 'actions-runner-controller/inject-registration-token',
-	/** Label on PersistentVolumeClaims: the StatefulSet they were made for. ARC's key. */
-	claimOwner: 'runner-statefulset-name',
+	/**
+	 * Label on PersistentVolumes of ended runners: the UID of their PersistentVolumeClaim, which is deleted. When it is gone, the
+	 * volume is made available again.
+	 */
+	reusedFrom: 'actions-runner/reused-from',
 	/** Label on the pods of jobs in containerMode kubernetes: the runner pod they belong to. Set by GitHub's hooks. */
 	jobPodOf: 'runner-pod',
 	/** Annotation on owners: creation time, RFC 3339. ARC reads it, so it is written to keep a return to ARC possible. */
@@ -118,6 +121,20 @@ export interface Runner extends KubeObject {
 	metadata: SetMeta;
 	spec: RunnerSpec;
 	status?: RunnerStatus;
+}
+
+/** What is read of a PersistentVolumeClaim that exists. */
+export interface VolumeClaim extends KubeObject {
+	spec?: { volumeName?: string | undefined };
+}
+
+/** What is read of a PersistentVolume. */
+export interface PersistentVolume extends KubeObject {
+	spec?: {
+		claimRef?: { namespace?: string; name?: string; uid?: string } | undefined;
+		persistentVolumeReclaimPolicy?: string | undefined;
+	};
+	status?: { phase?: string | undefined };
 }
 
 interface StatefulSetSpec {

@@ -1,14 +1,17 @@
 import type { SetController } from '../api/controllers.ts';
+import { arc } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { type Resource, resources } from '../api/paths.ts';
 import {
 	apiVersion,
 	arcReplicaSet,
+	type PersistentVolume,
 	type RunnerDeployment,
 	type RunnerSet,
 	type SetMeta,
 	setKeys,
 	setKinds,
+	type VolumeClaim,
 } from '../api/sets.ts';
 import { type Runnable, runWhenServed, type WatchDependencies, type Watched, watched } from './watched.ts';
 
@@ -28,6 +31,10 @@ export class SetsCache {
 	readonly runners: Watched<OwnerObject>;
 	/** ARC's kind, which is served only if ARC was installed before. */
 	readonly runnerReplicaSets: Watched<OwnerObject>;
+	/** PersistentVolumeClaims of RunnerSets. */
+	readonly volumeClaims: Watched<VolumeClaim>;
+	/** PersistentVolumes that are about to be made available again. */
+	readonly reusedVolumes: Watched<PersistentVolume>;
 	readonly #dependencies: WatchDependencies;
 
 	constructor(dependencies: WatchDependencies) {
@@ -44,6 +51,13 @@ export class SetsCache {
 		this.statefulSets = watched<OwnerObject>(dependencies, resources.statefulSets, trimOwner, {
 			query: { labelSelector: setKeys.templateHash },
 		});
+		// The StatefulSet's controller gives them the labels that its selector names.
+		this.volumeClaims = watched<VolumeClaim>(dependencies, resources.persistentVolumeClaims, trimClaim, {
+			query: { labelSelector: `${arc.runnerSet},${setKeys.templateHash}` },
+		});
+		this.reusedVolumes = watched<PersistentVolume>(dependencies, resources.persistentVolumes, trimVolume, {
+			query: { labelSelector: setKeys.reusedFrom },
+		});
 	}
 
 	/** Watches what these controllers need, once their kinds are served. */
@@ -51,7 +65,9 @@ export class SetsCache {
 		const follow = (resource: Resource, ...watches: { informer: Runnable }[]) =>
 			runWhenServed(this.#dependencies, resource, watches, servedCheckMs, signal);
 		const needed: Record<SetController, () => Promise<void>[]> = {
-			runnerset: () => [follow(setKinds.runnerSet, this.runnerSets, this.statefulSets)],
+			runnerset: () => [
+				follow(setKinds.runnerSet, this.runnerSets, this.statefulSets, this.volumeClaims, this.reusedVolumes),
+			],
 			runnerdeployment: () => [
 				follow(setKinds.runnerDeployment, this.runnerDeployments, this.runners),
 				follow(arcReplicaSet, this.runnerReplicaSets),
@@ -83,4 +99,18 @@ const trimOwner = ({ metadata }: OwnerObject): OwnerObject => ({
 		ownerReferences: metadata.ownerReferences,
 		finalizers: metadata.finalizers,
 	},
+});
+
+const trimClaim = ({ metadata, spec }: VolumeClaim): VolumeClaim => ({
+	metadata: trimOwner({ metadata }).metadata,
+	spec: { volumeName: spec?.volumeName },
+});
+
+const trimVolume = ({ metadata, spec, status }: PersistentVolume): PersistentVolume => ({
+	metadata: trimOwner({ metadata }).metadata,
+	spec: {
+		claimRef: spec?.claimRef,
+		persistentVolumeReclaimPolicy: spec?.persistentVolumeReclaimPolicy,
+	},
+	status: { phase: status?.phase },
 });

@@ -24,6 +24,7 @@ import { runnerDeployments } from './runner-deployment.ts';
 import { runnerSets } from './runner-set.ts';
 import { setReplicas } from './stamp-replicas.ts';
 import { StandaloneRunners } from './standalone-runners.ts';
+import { VolumeReuse } from './volume-reuse.ts';
 
 interface SetsOptions {
 	/** Whose sets are reconciled. */
@@ -93,7 +94,11 @@ function lead(options: SetsOptions, term: Term, more: LeadOptions): LeaderPart {
 	const ofKinds = { client, setsCache, templateDefaults, clock: options.clock, inject };
 	const forSets = { ...shared, ...term, ports: releasePorts(term), ...more };
 	const reconcilers: Record<SetController, () => Stoppable[]> = {
-		runnerset: () => [new SetReconciler(runnerSets(ofKinds), forSets), new OrphanedStatefulSets(forSets)],
+		runnerset: () => [
+			new SetReconciler(runnerSets(ofKinds), forSets),
+			new OrphanedStatefulSets(forSets),
+			new VolumeReuse(forSets),
+		],
 		runnerdeployment: () => [
 			new SetReconciler(runnerDeployments(ofKinds), forSets),
 			new StandaloneRunners({ ...forSets, ...ofKinds }),

@@ -22,7 +22,7 @@ const allowed: readonly Allowed[] = [
 	},
 	{
 		text: /claim(?:s|ed)?/gi,
-		in: /^admission\/(?:sets\/(?:stateful-set|pod)\/|api\/(?:schema\/)?sets\.ts)|^test\/(?:e2e|unit|bench)\/sets\/(?!phase)|^test\/e2e\/support\/set-|^docs\/runner-sets\.md/,
+		in: /^admission\/(?:sets\/(?:(?:stateful-set|pod)\/|(?:rules\/)?volume-reuse\.ts)|cluster\/sets-cache\.ts|api\/(?:schema\/)?sets\.ts)|^test\/(?:e2e|unit|bench)\/sets\/(?!phase)|^test\/e2e\/support\/set-|^docs\/runner-sets\.md/,
 		why: 'what deals with the volumes of sets calls a PersistentVolumeClaim a claim, as Kubernetes does',
 	},
 	{

@@ -202,7 +202,7 @@ export const runnerSetSpec = object(
 			mostVolumeClaims,
 		),
 		persistentVolumeClaimRetentionPolicy: object(
-			'Passed on to the StatefulSets. The StatefulSet of a runner is deleted after its job, so whenDeleted applies.',
+			'Passed on to the StatefulSets. The StatefulSet of a runner is deleted after its job, so whenDeleted applies. Without this field the volumes are given to later runners.',
 			{
 				whenDeleted: oneOf('Retain or Delete.', ['Retain', 'Delete']),
 				whenScaled: oneOf('Retain or Delete.', ['Retain', 'Delete']),

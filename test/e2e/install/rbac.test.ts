@@ -26,6 +26,10 @@ const neverSeen: Record<string, string> = Object.fromEntries([
 		'runners-admission-leader: get autoscalingrunnersets.actions.github.com',
 		'the owner of the list of runners that died, where it is a scale set of ARC: there is none here',
 	],
+	...['get', 'patch'].map((verb) => [
+		`runners-admission-sets: ${verb} persistentvolumes`,
+		'for sets without a policy for their volume claims: the next runner gets the volume of one that has ended (e2e/sets/lifecycle)',
+	]),
 	...[
 		...['runnersets', 'runnerdeployments', 'runners'].map((kind) => `${kind}.actions.summerwind.dev`),
 		'statefulsets.apps',

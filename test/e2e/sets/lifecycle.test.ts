@@ -140,6 +140,33 @@ for (const [whenDeleted, left] of [
 	});
 }
 
+test('RunnerSet with volumes: the next runner gets the volume of the one whose job is over, again and again (G9)', async ({
+	rig,
+	make,
+}) => {
+	const name = 'lifecycle-reused';
+	const storage = { accessModes: ['ReadWriteOnce'], storageClassName: name };
+	const kept = { persistentVolumeReclaimPolicy: 'Retain', hostPath: { path: `/tmp/${name}` } };
+	const spec = { ...storage, ...kept, capacity: { storage: '1Gi' } };
+	await rig.apply({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name }, spec });
+	const claim = { ...storage, resources: { requests: { storage: '1Gi' } } };
+	const set = await make('RunnerSet', {
+		replicas: 1,
+		spec: { volumeClaimTemplates: [{ metadata: { name: 'work' }, spec: claim }] },
+	});
+	for (const round of ['first', 'second']) {
+		const [runner = ''] = set.live();
+		await set.work(runner);
+		await set.finish(runner);
+		await eventually(
+			`after the ${round} job another runner is online`,
+			() => set.live().some((one) => one !== runner && rig.github.find(set.scope, one)?.status === 'online'),
+			{ withinMs: 90_000 },
+		);
+	}
+	assert.is((await items(set, 'persistentvolumeclaims')).length, 1, 'no job leaves one behind');
+});
+
 for (const kind of kinds) {
 	for (const cascade of ['background', 'foreground']) {
 		test(`${kind} deleted (${cascade}) with a busy runner: idle ones go, it says what it waits for, and is gone with the job (G1, G2)`, async (context) => {

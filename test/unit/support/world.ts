@@ -24,6 +24,8 @@ export const paths = {
 	namespaces: collectionPath(resources.namespaces),
 	events: collectionPath(resources.events),
 	secrets: collectionPath(resources.secrets),
+	volumeClaims: collectionPath(resources.persistentVolumeClaims),
+	volumes: collectionPath(resources.persistentVolumes),
 	statefulSets: collectionPath(resources.statefulSets),
 	budgets: collectionPath(resources.podDisruptionBudgets),
 	ephemeralRunners: collectionPath(resources.ephemeralRunners),
