@@ -158,6 +158,8 @@ export const names = {
 	lease: 'runners-admission',
 	/** ConfigMap with the leader's report on the server's state; see report.ts. */
 	status: 'runners-admission-status',
+	/** ConfigMap with the registrations that the leader still has to remove at GitHub; see guard/stale-registrations.ts. */
+	owed: 'runners-admission-owed',
 	/** PodDisruptionBudgets for the two values of the busy label; one pod must not be under two of them. */
 	backstops: { true: 'runners-admission-busy', unknown: 'runners-admission-unknown' },
 	/** ValidatingAdmissionPolicy, and its binding, by which nobody else deletes or changes these. */

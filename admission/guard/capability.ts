@@ -49,6 +49,8 @@ interface GuardOptions {
 	user: string;
 	/** This replica's name. */
 	self: string;
+	/** The server's own namespace. */
+	namespace: string;
 	signer: Signer;
 	logs: RunnerLogs;
 	accounts: Accounts;
@@ -158,13 +160,14 @@ function lead(options: SharedOptions, term: Term): GuardLeaderPart {
 		readLog: (pod) => logs.read(pod),
 		sighting: (pod) => busy.sighting(pod),
 	});
-	const registrations = new StaleRegistrations(shared);
+	const registrations = new StaleRegistrations({ ...shared, namespace: options.namespace });
 	const lateStarts = new LateStarts({ ...shared, ports });
 	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
 	return {
 		waiting: () => waiting.all,
 		loops: [
 			(signal) => busy.run(signal),
+			(signal) => registrations.run(signal),
 			...subjects.map((subject) => async (signal: AbortSignal) => subject.run?.(signal)),
 		],
 		controllers: [followedLogs, ...deletions, ...jobPodMarks, signals, registrations, lateStarts, budgets],

@@ -1,6 +1,7 @@
 /** What a pod that is gone has left at GitHub is removed, and nobody else's runner ever. */
 import * as assert from 'uvu/assert';
 import { progress } from '../../../admission/api/keys.ts';
+import { readOwed, writtenOwed } from '../../../admission/guard/rules/owed-registrations.ts';
 import { StaleRegistrations } from '../../../admission/guard/stale-registrations.ts';
 import { suite } from '../../support/suite.ts';
 import { noon } from '../runner/pods.ts';
@@ -15,7 +16,7 @@ async function lost(
 	atGitHub: Parameters<World['runner']>[2] = {},
 ) {
 	const world = new World();
-	const loop = new StaleRegistrations(world.parts);
+	const loop = new StaleRegistrations({ ...world.parts, namespace: 'own' });
 	world.runner('r1', change, atGitHub);
 	await world.start();
 	world.api.drop(paths.pods, 'r1', 'ci');
@@ -104,7 +105,7 @@ test('... also one of a scale set whose EphemeralRunner says so, and no longer w
 });
 test('a look walks over no other pods, and of 6,000 pods that go the newest 5,000 are remembered', async () => {
 	const world = new World();
-	const loop = new StaleRegistrations(world.parts);
+	const loop = new StaleRegistrations({ ...world.parts, namespace: 'own' });
 	const names = Array.from({ length: 6_000 }, (_, index) => `r${index}`);
 	for (const name of names) world.runner(name, {}, 'unknown');
 	world.github.register('r0', { status: 'offline' });
@@ -166,7 +167,7 @@ test('GitHub fails or there are no credentials: tried again each minute, and rem
 });
 test('a list that was begun before the pod was gone does not count', async () => {
 	const world = new World();
-	const loop = new StaleRegistrations(world.parts);
+	const loop = new StaleRegistrations({ ...world.parts, namespace: 'own' });
 	world.runner('r1', {}, 'unknown');
 	await world.start();
 	// GitHub needs half a minute for a list, in which the runner comes and its pod goes.
@@ -191,6 +192,94 @@ test('after a day it is left to GitHub’s own clean-up', async () => {
 	await clock.pass(60 * minute);
 	assert.equal(github.calls, []);
 	await world.stop(loop);
+});
+
+/** The leader stops before it has removed r1; the next one, which has seen nothing of its pod, leads. */
+async function handedOver(
+	change: Parameters<World['runner']>[1] = {},
+	meanwhile: (world: World) => void = () => {},
+) {
+	const { world, loop } = await lost(change);
+	const signal = new AbortController();
+	const running = loop.run(signal.signal);
+	await world.clock.pass(3_000);
+	signal.abort();
+	await running;
+	await world.stop(loop);
+	meanwhile(world);
+	const next = new World(world);
+	const nextLoop = new StaleRegistrations({ ...next.parts, namespace: 'own' });
+	await next.start((ended) => nextLoop.run(ended));
+	return { next, nextLoop, github: world.github, clock: world.clock };
+}
+const isRegistered = ({ github }: World) => github.find('r1') !== undefined;
+
+test('the leader stops before its tidy-up: the next one removes what is owed (invariant 10)', async () => {
+	const { next, nextLoop, clock, github } = await handedOver();
+	await clock.pass(minute);
+	assert.ok(isRegistered(next), 'it is still online');
+	github.set('r1', { status: 'offline' });
+	await clock.until('it is removed', () => !isRegistered(next), 2 * minute);
+	await clock.pass(5_000);
+	const owed = next.api.find('/api/v1/configmaps', 'runners-admission-owed', 'own');
+	assert.equal(owed?.data, { registrations: '' });
+	await next.stop(nextLoop);
+});
+for (const [what, meanwhile] of [
+	['busy', ({ github }: World) => github.set('r1', { status: 'offline', busy: true })],
+	['online', () => {}],
+	[
+		'of a living pod',
+		(world: World) => {
+			world.github.set('r1', { status: 'offline' });
+			world.runner('elsewhere', { env: { RUNNER_NAME: 'R1' } }, 'unknown');
+		},
+	],
+	[
+		'of a pod that was made again',
+		(world: World) => {
+			world.github.set('r1', { status: 'offline' });
+			world.runner('r1', { metadata: { uid: 'uid-again' }, env: { RUNNER_NAME: 'r1-next' } }, 'unknown');
+		},
+	],
+] as const)
+	test(`... but nothing that is ${what}`, async () => {
+		const { next, nextLoop, clock, github } = await handedOver({}, meanwhile);
+		await clock.pass(30 * minute);
+		assert.equal([isRegistered(next), github.count('remove')], [true, 0]);
+		await next.stop(nextLoop);
+	});
+test('a static runner is offline only after 30 hours: it is removed then, not by GitHub after 14 days', async () => {
+	const { next, nextLoop, clock, github } = await handedOver({ env: { RUNNER_EPHEMERAL: 'false' } });
+	for (let hours = 0; hours < 30; hours++) await clock.pass(60 * minute);
+	const lists = github.count('list');
+	assert.ok(lists < 80, `${lists} lists in 30 hours`);
+	github.set('r1', { status: 'offline' });
+	await clock.until('it is removed', () => !isRegistered(next), 61 * minute);
+	await next.stop(nextLoop);
+});
+test('what is owed is written as far as there is room, the newest first, and read with care', () => {
+	const owed = Array.from({ length: 5_000 }, (_, index) => ({
+		...{ namespace: 'ci', name: `r${index}`, runnerName: 'r'.repeat(200), runnerId: index },
+		...{ scope: { kind: 'organization', name: 'octo-org' } as const, credentialsSecret: 'secret' },
+		...{ ephemeral: true, sinceMs: noon },
+	}));
+	const text = writtenOwed(owed);
+	assert.ok(text.length <= 512 * 1024);
+	const read = readOwed(text, noon);
+	assert.equal(read, owed.slice(-read.length));
+	assert.ok(read.length > 1_000);
+	const [line = ''] = text.split('\n');
+	const odd = [
+		'',
+		'no JSON',
+		'null',
+		'[]',
+		line.replace('octo-org', '../x'),
+		line.replace(/"since":"[^"]*"/, '"since":7'),
+	];
+	assert.equal(readOwed(odd.join('\n'), noon), []);
+	assert.is(readOwed(line, noon - 60_000)[0]?.sinceMs, noon - 60_000, 'no time of the future');
 });
 
 test.run();
