@@ -278,11 +278,12 @@ export class JobRouter {
 				if (!facts) return { idle: 0, room: 0, blocked: 'Deleting' };
 				const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
 				const waiting = waitingOf(facts, set);
+				const mayProbe = facts.stuck && facts.places > 0 && waiting <= 0;
 				return {
 					idle: facts.idle,
 					room: facts.places - waiting,
 					blocked,
-					probeAfterMs: facts.stuck && waiting <= 0 ? probeAfterMs : undefined,
+					probeAfterMs: mayProbe ? probeAfterMs : undefined,
 				};
 			},
 			visible: (repository, { scope, group }) => visibility.may(repository, scope, group, clock.monotonic()),

@@ -64,11 +64,13 @@ export function* routeAll(
 	const take = (job: Job, current: SetKey | undefined): { job: Job; routed: Routed } => {
 		const { routed, given } = choose(job, matcher.matching(job), sets.gives, current);
 		const its = 'set' in routed ? left.get(routed.set) : undefined;
-		// A job that the set's runners are not given takes no place of those that they are.
+		// A job that the set's runners are not given takes no place of those that they are. Neither does a probe.
 		if (its && given) {
-			its.room -= 1;
-			its.idle -= 1;
-			its.probeAfterMs = undefined;
+			if (probes(its, job)) its.probeAfterMs = undefined;
+			else {
+				its.room -= 1;
+				its.idle -= 1;
+			}
 		}
 		return { job, routed };
 	};
@@ -102,19 +104,18 @@ type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
  * start shows that a set's failures are over, so it gets the jobs that no other set has room for: how often it tries is its
  * own affair. One that tries nothing by itself has a job as its probe, for as long as a start may take.
  */
-function failureOf(
-	{ blocked, room, probeAfterMs }: Places,
-	job: Job,
-	given: boolean,
-	doubtful: boolean,
-): number {
+function failureOf(places: Places, job: Job, given: boolean, doubtful: boolean): number {
+	const { blocked, room } = places;
 	if (blocked && blocked !== 'StartsFailing' && blocked !== 'RunnerOutdated') return 7;
 	if (!given) return 6;
-	const probes = probeAfterMs !== undefined && job.openedMs > probeAfterMs;
-	const failure = room <= 0 ? 2 : blocked && !probes ? 1 : 0;
+	const failure = probes(places, job) ? 0 : room <= 0 ? 2 : blocked ? 1 : 0;
 	// A runner of the wrong architecture would not get the job: such a set counts where nothing else fits.
 	return doubtful ? 3 + failure : failure;
 }
+
+/** Whether the job would find out whether the set can start runners again. */
+const probes = ({ blocked, probeAfterMs }: Places, { openedMs }: Job): boolean =>
+	blocked === 'StartsFailing' && probeAfterMs !== undefined && openedMs > probeAfterMs;
 
 const givenBy = (set: SetKey, job: Job, gives: Sets['gives']): boolean => gives?.(set, job) !== false;
 

@@ -173,8 +173,8 @@ export interface Places {
 	/** Why it can't start runners; undefined: it can. */
 	blocked: 'RunnerOutdated' | 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
 	/**
-	 * Where its starts fail: one job that opened after this, ms since the epoch, may find out whether that is over. Absent: none
-	 * may.
+	 * Where its starts fail and it may have runners: one job that opened after this, ms since the epoch, may find out whether
+	 * that is over. Absent: none may.
 	 */
 	probeAfterMs?: number | undefined;
 }
