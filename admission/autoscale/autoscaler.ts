@@ -227,17 +227,18 @@ export class Autoscaler implements DemandSource {
 		const { metadata, spec } = autoscaler;
 		const { uid = '' } = metadata;
 		const memory = this.#memoryOf(key);
-		const owner = ownerOf(scopeOf(kind.config(set)));
+		const scope = scopeOf(kind.config(set));
+		const owner = ownerOf(scope);
 		const busy = runners.filter(({ phase }) => phase === 'busy').length;
 		const { desired, findings, schedule, changesAtMs } = desiredOf(
 			spec,
 			{
 				metrics: this.#suggestions.of(autoscaler, {
-					scope: scopeOf(kind.config(set)),
+					scope,
 					replicas: set.spec.replicas ?? undefined,
 					busy,
 					labels: this.#sets.labelsOf(key),
-					listed: (repository) => this.#poll.listed(repository),
+					listed: (repository) => this.#poll.listed(repository, key, scope),
 				}),
 				spareFor: (quantile) => spareFor(memory.arrivals(nowMs), memory.startUpMs, quantile, nowMs),
 				ready: this.#isReady(key),

@@ -1,7 +1,8 @@
 import { type GitHubFailure, isFailure, type Read, type ReadOutcome } from '../../github/types.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Spending } from './rules/allowance.ts';
-import { backoffMs } from './rules/policy.ts';
+import { backoffMs, mostRefused, refusedForMs } from './rules/policy.ts';
 
 const minuteMs = 60_000;
 
@@ -19,6 +20,8 @@ export class Credential {
 	busy = false;
 	/** How many repositories are asked about with it of which no webhook delivers events. */
 	withoutWebhook = 0;
+	/** What GitHub does not show it: repositories and organizations, in lower case. */
+	readonly #refused = new BoundedMap<string, true>({ most: mostRefused, lastsMs: refusedForMs });
 	readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 	#calls: { atMs: number; charged: boolean }[] = [];
 	#notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -49,6 +52,20 @@ export class Credential {
 			this.#calls.push({ atMs: this.#clock.monotonic(), charged: outcome.kind !== 'not-modified' });
 		return outcome;
 	};
+
+	/** Its last query failed: it may be invalid. */
+	get failing(): boolean {
+		return this.#failures > 0;
+	}
+
+	/** GitHub does not show it this repository or organization, by name in lower case. */
+	refused(name: string): void {
+		this.#refused.set(name, true, this.#clock.monotonic());
+	}
+
+	isRefused(name: string): boolean {
+		return this.#refused.has(name, this.#clock.monotonic());
+	}
 
 	/** GitHub has answered a query, whatever the answer was. */
 	worked(): void {

@@ -1,4 +1,5 @@
 import type { CredentialsMissing } from '../../github/types.ts';
+import { foldName } from '../../runner/github-name.ts';
 import type { Scope } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -35,8 +36,9 @@ export class Credentials {
 	readonly #dependencies: CredentialsDependencies;
 	/** By the connection of their accounts. */
 	readonly #credentials = new Map<PollAccount['connection'], Credential>();
+	readonly #ofSets = new Map<SetKey, Credential>();
 	/** The narrowest scope first. */
-	#scopes: { scope: Scope; credential: Credential }[] = [];
+	#scopes: Scoped[] = [];
 
 	constructor(dependencies: CredentialsDependencies) {
 		this.#dependencies = dependencies;
@@ -46,9 +48,13 @@ export class Credentials {
 	async refresh(targets: readonly PollTarget[]): Promise<void> {
 		const sorted = targets.toSorted(byNarrowness);
 		const accounts = await Promise.all(sorted.map((target) => this.#accountOf(target)));
-		this.#scopes = sorted.flatMap(({ scope }, index) => {
+		this.#ofSets.clear();
+		this.#scopes = sorted.flatMap(({ key, scope }, index) => {
 			const account = accounts[index];
-			return account ? [{ scope, credential: this.#of(account) }] : [];
+			if (!account) return [];
+			const credential = this.#of(account);
+			this.#ofSets.set(key, credential);
+			return [{ scope, credential }];
 		});
 		const used = new Set(this.#scopes.map(({ credential }) => credential));
 		for (const [connection, credential] of this.#credentials)
@@ -64,9 +70,19 @@ export class Credentials {
 		}
 	}
 
-	/** The one that is most likely shown a repository, by OWNER/NAME in lower case. */
+	/**
+	 * The one that is most likely shown a repository, by OWNER/NAME in lower case: of the narrowest scope. A set may name any scope,
+	 * so the next one is asked where GitHub does not show it to that, or refuses that.
+	 */
 	for(repository: string): Credential | undefined {
-		return this.#scopes.find(({ scope }) => covers(scope, repository))?.credential;
+		return bestOf(repository, this.#scopes, ({ scope }) => covers(scope, repository));
+	}
+
+	/** GitHub does not show the repository or organization (in lower case) to this one. @returns whether another one is to be asked */
+	refused(credential: Credential, name: string): boolean {
+		credential.refused(name);
+		const next = name.includes('/') ? this.for(name) : this.#ofOrganization(name);
+		return next !== undefined && !next.isRefused(name);
 	}
 
 	values(): IterableIterator<Credential> {
@@ -75,9 +91,29 @@ export class Credentials {
 
 	/** The organizations whose runners they have. */
 	organizations(): { name: string; credential: Credential }[] {
-		return this.#scopes.flatMap(({ scope, credential }) =>
-			scope.kind === 'organization' ? [{ name: scope.name, credential }] : [],
+		const names = new Map(
+			this.#scopes.flatMap(({ scope }) =>
+				scope.kind === 'organization' ? [[foldName(scope.name), scope.name] as const] : [],
+			),
 		);
+		return [...names].flatMap(([key, name]) => {
+			const credential = this.#ofOrganization(key);
+			return credential ? [{ name, credential }] : [];
+		});
+	}
+
+	#ofOrganization(key: string): Credential | undefined {
+		return bestOf(
+			key,
+			this.#scopes,
+			({ scope }) => scope.kind === 'organization' && foldName(scope.name) === key,
+		);
+	}
+
+	/** Whether a set's own credential is the one with which the repository is asked about. */
+	isOwn(set: SetKey, repository: string): boolean {
+		const used = this.for(repository);
+		return used === undefined || this.#ofSets.get(set) === used;
 	}
 
 	async #accountOf({ key }: PollTarget): Promise<PollAccount | undefined> {
@@ -98,4 +134,28 @@ export class Credentials {
 		this.#credentials.set(account.connection, credential);
 		return credential;
 	}
+}
+
+interface Scoped {
+	scope: Scope;
+	credential: Credential;
+}
+
+/** The first that is shown the name and does not fail; else the first that is shown it, else the first. */
+function bestOf(
+	name: string,
+	scopes: readonly Scoped[],
+	covering: (one: Scoped) => boolean,
+): Credential | undefined {
+	let shown: Credential | undefined;
+	let any: Credential | undefined;
+	for (const one of scopes) {
+		if (!covering(one)) continue;
+		const { credential } = one;
+		any ??= credential;
+		if (credential.isRefused(name)) continue;
+		if (!credential.failing) return credential;
+		shown ??= credential;
+	}
+	return shown ?? any;
 }

@@ -1,5 +1,5 @@
 import { recordName } from '../../jobs/records/rules/name.ts';
-import { scopeKey } from '../../runner/scope.ts';
+import { type Scope, scopeKey } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { BoundedMap } from '../../time/bounded-map.ts';
 import type { SetKey } from '../rules/set-key.ts';
@@ -56,7 +56,7 @@ export class Poll {
 			visibility: dependencies.visibility,
 		};
 		this.#queue = new QueryQueue(dependencies, memory, this.#credentials, this.#initialReads);
-		this.#runner = new QueryRunner(dependencies, memory, this.#ownWrites);
+		this.#runner = new QueryRunner(dependencies, memory, this.#credentials, this.#ownWrites);
 		dependencies.book.changes.subscribe((change) => {
 			if (change.kind === 'job-recorded') this.#jobRecorded(change.entry.job);
 		});
@@ -76,8 +76,16 @@ export class Poll {
 		this.#repositories.event(job.repository, nowMs);
 	}
 
-	/** The jobs of a repository's open runs, for metrics that count them. */
-	listed(repository: string): ListedJobs {
+	/**
+	 * The jobs of a repository's open runs, for a metric of the set that counts them. An enterprise's set may name any owner's: it is
+	 * shown what its own credential is shown.
+	 */
+	listed(repository: string, set: SetKey, scope: Scope | undefined): ListedJobs {
+		if (scope?.kind === 'enterprise' && !this.#credentials.isOwn(set, repository.toLowerCase()))
+			return {
+				jobs: undefined,
+				problem: "it is read with another set's credential: give both sets the same one",
+			};
 		return jobsIn(this.#repositories.get(repository), this.#dependencies.clock.monotonic());
 	}
 

@@ -5,7 +5,7 @@ import type { JobRecords } from '../../jobs/records/job-records.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
 import { concernsUs } from '../../jobs/records/rules/labels.ts';
 import { recordName } from '../../jobs/records/rules/name.ts';
-import { sameName } from '../../runner/github-name.ts';
+import { foldName, sameName } from '../../runner/github-name.ts';
 import type { AutoscaleMetrics } from '../../telemetry/autoscale-metrics.ts';
 import type { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -14,6 +14,7 @@ import type { KnownSets } from '../known-sets.ts';
 import type { Results } from '../results.ts';
 import type { Job } from '../rules/types.ts';
 import { type Credential, failureIn } from './credential.ts';
+import type { Credentials } from './credentials.ts';
 import type { Organizations } from './organizations.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
 import { missedAfterMs, rememberedForMs } from './rules/policy.ts';
@@ -50,18 +51,21 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
+	readonly #credentials: Pick<Credentials, 'refused'>;
 	readonly #ownWrites: BoundedMap<string, true>;
 
 	/** @param ownWrites gets the `recordName` of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
+		credentials: Pick<Credentials, 'refused'>,
 		ownWrites: BoundedMap<string, true>,
 	) {
 		this.#dependencies = dependencies;
 		this.#repositories = repositories;
 		this.#organizations = organizations;
 		this.#visibility = visibility;
+		this.#credentials = credentials;
 		this.#ownWrites = ownWrites;
 	}
 
@@ -95,7 +99,10 @@ export class QueryRunner {
 		credential.worked();
 		if (outcome.kind !== 'job') {
 			// The job may just be gone. Only where nothing of the repository was ever seen, it counts as hidden.
-			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
+			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) {
+				if (this.#credentials.refused(credential, repository.key)) return; // the next one is asked
+				hide(repository, clock.monotonic());
+			}
 			return this.#answered(key, 'unknown', askedMs);
 		}
 		await this.#write(outcome.job, repository, this.#record(repository, id), askedMs);
@@ -114,8 +121,9 @@ export class QueryRunner {
 		if (failure) return credential.failed(failure);
 		credential.worked();
 		const nowMs = this.#dependencies.clock.monotonic();
-		if (outcome.kind === 'not-visible') hide(repository, nowMs);
-		else if (outcome.kind === 'runs') noteList(repository, status, outcome, nowMs);
+		if (outcome.kind === 'not-visible') {
+			if (!this.#credentials.refused(credential, repository.key)) hide(repository, nowMs);
+		} else if (outcome.kind === 'runs') noteList(repository, status, outcome, nowMs);
 		else noteList(repository, status, undefined, nowMs);
 	}
 
@@ -199,7 +207,11 @@ export class QueryRunner {
 		if (failure) return credential.failed(failure);
 		credential.worked();
 		const nowMs = clock.monotonic();
-		if (outcome.kind !== 'repositories') return this.#organizations.hide(organization, nowMs);
+		if (outcome.kind !== 'repositories') {
+			if (!this.#credentials.refused(credential, foldName(organization)))
+				this.#organizations.hide(organization, nowMs);
+			return;
+		}
 		// The latest last: it is remembered longest.
 		for (const name of outcome.names.toReversed()) this.#repositories.remember(name, nowMs);
 		this.#organizations.read(organization, nowMs);

@@ -1,5 +1,6 @@
 import type { MetricType } from '../../api/autoscale.ts';
 import { mostRepositories, tooMany } from '../../api/limits.ts';
+import { sameName } from '../../runner/github-name.ts';
 import { type Scope, scopeFromPath } from '../../runner/scope.ts';
 import { decimalOf, fieldsOf, invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { mostSuggested } from './policy.ts';
@@ -92,9 +93,9 @@ function oneOf(metric: unknown, field: string, facts: MetricFacts): Suggestion {
 
 /** One runner for each job that is queued or runs, in the repositories that are named. */
 function byJobs(metric: object, field: string, facts: MetricFacts): Suggestion {
-	const { repositories, problem } = namesOf(metric, field, facts.scope);
+	const { repositories, foreign = [], problem } = namesOf(metric, field, facts.scope);
 	if (problem !== undefined) return { replicas: undefined, problems: [problem] };
-	const problems: string[] = [];
+	const problems = [...foreign];
 	let replicas: number | undefined = 0;
 	for (const repository of repositories) {
 		const listed = facts.listed(repository.toLowerCase());
@@ -114,12 +115,15 @@ const counts = ({ labels, status }: ListedJob, known: ReadonlySet<string>): bool
 	labels.length > 0 &&
 	labels.every((label) => known.has(fold(label)));
 
-/** Of runners of a repository it is that one; of others those that the metric names. */
+/**
+ * Of runners of a repository it is that one; of others those that the metric names. `foreign`: what is wrong with those of other
+ * owners, whose jobs are not for the target's runners, nor to be shown by it.
+ */
 function namesOf(
 	metric: unknown,
 	field: string,
 	scope: Scope | undefined,
-): { repositories: string[]; problem?: string } {
+): { repositories: string[]; foreign?: string[]; problem?: string } {
 	if (!scope) return { repositories: [], problem: `${field}: the target has no repository or organization` };
 	if (scope.kind === 'repository') return { repositories: [`${scope.owner}/${scope.name}`] };
 	const { repositoryNames } = fieldsOf(metric);
@@ -135,6 +139,7 @@ function namesOf(
 			problem: tooMany(`${field}.repositoryNames`, names.length, mostRepositories),
 		};
 	const repositories: string[] = [];
+	const foreign: string[] = [];
 	for (const [index, name] of names.entries()) {
 		const isName = typeof name === 'string' && !name.includes('/') && scope.kind === 'organization';
 		const path = isName ? `${scope.name}/${name}` : String(name);
@@ -143,9 +148,15 @@ function namesOf(
 			const problem = invalid(`${field}.repositoryNames[${index}]`, name, expected);
 			return { repositories: [], problem };
 		}
+		if (scope.kind === 'organization' && !sameName(scope.name, path.split('/')[0])) {
+			foreign.push(
+				`${field}.repositoryNames[${index}]: ${path} is not of ${scope.name}, where the target's runners register, and is not counted`,
+			);
+			continue;
+		}
 		repositories.push(path);
 	}
-	return { repositories };
+	return { repositories, foreign };
 }
 
 /** More runners where many of them are busy, fewer where few are. */

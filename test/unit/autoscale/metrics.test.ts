@@ -107,7 +107,7 @@ test('jobs: one with more labels than are read is not counted', () => {
 });
 
 test('jobs: of several repositories together; one that was never listed, and the metric says nothing', () => {
-	const two = [{ ...byJobs, repositoryNames: ['One', 'other/two'] }];
+	const two = [{ ...byJobs, repositoryNames: ['One', 'Test/two'] }];
 	const asked: string[] = [];
 	const some = (problem: string | undefined, jobs: ListedJob[] | undefined) =>
 		of(two, {
@@ -118,12 +118,12 @@ test('jobs: of several repositories together; one that was never listed, and the
 			},
 		});
 	assert.equal(some(undefined, listed('queued:x queued:x')), { replicas: 3, problems: [] });
-	assert.equal(asked, ['test/one', 'other/two']);
-	const failing = 'spec.metrics[0]: other/two: GitHub answers 404';
+	assert.equal(asked, ['test/one', 'test/two']);
+	const failing = 'spec.metrics[0]: Test/two: GitHub answers 404';
 	assert.equal(some('GitHub answers 404', undefined), { replicas: undefined, problems: [failing] });
 	assert.equal(some('GitHub answers 404', listed('queued:x')), { replicas: 2, problems: [failing] });
 	assert.is(of(two, facts({ scope: organization, listed: () => ({ jobs: undefined }) })).replicas, undefined);
-	const turned = [{ ...byJobs, repositoryNames: ['other/two', 'One'] }];
+	const turned = [{ ...byJobs, repositoryNames: ['Test/two', 'One'] }];
 	const first = (name: string) => ({ jobs: name === 'test/one' ? listed('queued:x') : undefined });
 	const found = of(turned, facts({ scope: organization, labels: having('x'), listed: first }));
 	assert.is(found.replicas, undefined);
@@ -132,8 +132,8 @@ test('jobs: of several repositories together; one that was never listed, and the
 });
 
 test('jobs: which repositories are listed', () => {
-	const two = [byBusy, { ...byJobs, repositoryNames: ['One', 'other/two', 'One'] }];
-	assert.equal(repositoriesOf(two, organization), ['test/One', 'other/two']);
+	const two = [byBusy, { ...byJobs, repositoryNames: ['One', 'Test/two', 'One'] }];
+	assert.equal(repositoriesOf(two, organization), ['test/One', 'Test/two']);
 	assert.equal(repositoriesOf(two, repository), ['test/valid'], 'the list is ignored, as in ARC');
 	assert.equal(repositoriesOf([{ ...byBusy, repositoryNames: ['One'] }], organization), []);
 	assert.equal(repositoriesOf([byBusy, byBusy, byJobs], organization), []);
@@ -141,6 +141,17 @@ test('jobs: which repositories are listed', () => {
 	for (const none of [undefined, 'x', [null], [{ ...byJobs, repositoryNames: ['a/b/c'] }]])
 		assert.equal(repositoriesOf(none, organization), []);
 	assert.equal(repositoriesOf(two, undefined), []);
+});
+
+test('jobs: a repository of another owner is not asked about, nor counted, and the others are', () => {
+	const metrics = [{ ...byJobs, repositoryNames: ['One', 'octo-org/secret'] }];
+	assert.equal(repositoriesOf(metrics, organization), ['test/One']);
+	const { replicas, problems } = of(
+		metrics,
+		facts({ scope: organization, labels: having('x') }, listed('queued:x queued:x')),
+	);
+	assert.is(replicas, 2);
+	assert.match(problems.join(), /octo-org\/secret is not of test/);
 });
 
 const named = (scope: Scope | undefined, repositoryNames: unknown) =>

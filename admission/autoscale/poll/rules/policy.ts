@@ -88,6 +88,13 @@ export const repositoriesFreshMs = minuteMs;
 /** What GitHub does not show is asked for again after this, then after twice as long each time. */
 export const hiddenMs = { first: 10 * minuteMs, most: 6 * hourMs } as const;
 
+/**
+ * What GitHub does not show one credential is asked with the next one that its scope covers; with the first again after this. So
+ * many names are remembered for each.
+ */
+export const refusedForMs = hourMs;
+export const mostRefused = 1_000;
+
 /** Which runner groups a repository may use is asked again after this, if a job is routed by it. */
 export const visibleForMs = 5 * minuteMs;
 

@@ -6,7 +6,9 @@ import {
 	initialReadWithinMs,
 	perMinute,
 } from '../../../../admission/autoscale/poll/rules/policy.ts';
+import type { ReadOutcome } from '../../../../admission/github/types.ts';
 import type { Scope } from '../../../../admission/runner/scope.ts';
+import type { WorkflowJob } from '../../../sim/jobs.ts';
 import { suite } from '../../../support/suite.ts';
 import { PollWorld } from './poll-world.ts';
 
@@ -386,28 +388,28 @@ test('busy runners and running jobs that differ twice: the runs are listed, then
 test('a metric has its repositories listed once a minute, with the jobs of their runs', async ({ world }) => {
 	world.start(organization);
 	world.targets = [world.target(organization, { countsRunsOf: [app] })];
-	assert.equal(world.poll.listed(app), { jobs: undefined });
+	const listed = (name: string) => world.poll.listed(name, 'RunnerSet ci/octo-org', organization);
+	assert.equal(listed(app), { jobs: undefined });
 	const job = world.queue(app, { labels: ['gpu'] });
 	await world.clock.until('known', () => world.known.length > 0, minuteMs);
 	await world.clock.pass(5_000);
 	assert.equal(
-		world.poll.listed('Octo-Org/App').jobs?.map(({ labels, status }) => [labels, status]),
+		listed('Octo-Org/App').jobs?.map(({ labels, status }) => [labels, status]),
 		[[['gpu'], 'queued']],
 	);
 	world.begin(job);
 	world.queue(app, { labels: ['ubuntu-latest'] });
 	await world.clock.pass(90_000);
 	assert.equal(
-		world.poll
-			.listed(app)
+		listed(app)
 			.jobs?.map(({ status }) => status)
 			.toSorted(),
 		['in_progress', 'queued'],
 	);
 	world.hidden.add(app);
 	await world.clock.pass(90_000);
-	assert.match(world.poll.listed(app).problem ?? '', /does not show its runs/);
-	assert.equal(world.poll.listed('octo-org/never'), { jobs: undefined });
+	assert.match(listed(app).problem ?? '', /does not show its runs/);
+	assert.equal(listed('octo-org/never'), { jobs: undefined });
 });
 
 test('whether a repository may use a runner group is asked once, and again when that is old', async ({
@@ -494,6 +496,51 @@ test('1,500 repositories of another owner push none out of the memory, nor do jo
 	const next = world.queue(app);
 	await world.clock.until('the next is found', () => world.stateOf(next) === 'queued', 60 * minuteMs);
 	assert.ok(world.clock.monotonic() - fromMs <= 6 * minuteMs, `${world.clock.monotonic() - fromMs} ms`);
+});
+
+test("a set that names another's repository and has a useless credential does not decide how it is polled", async ({
+	world,
+}) => {
+	world.delivers = () => false;
+	const useless: Record<string, () => ReadOutcome> = {
+		'not shown': () => ({ kind: 'not-visible' }),
+		refused: () => ({ kind: 'credentials-invalid', detail: 'Bad credentials' }),
+	};
+	const jobs: WorkflowJob[] = [world.queue(app)];
+	await started(world, organization);
+	for (const [name, answer] of Object.entries(useless)) {
+		const named: Scope[] = [repository, organization];
+		for (const scope of named) {
+			const key = `RunnerSet evil/${name}-${scope.kind}` as const;
+			world.targets.push({ ...world.target(scope), key });
+			world.accounts.set(key, async () => ({ read: async () => answer(), connection: { used: () => 0 } }));
+		}
+		await world.clock.pass(30_000);
+		jobs.push(world.queue(app));
+		const fromMs = world.clock.monotonic();
+		await world.clock.until('it is found', () => world.stateOf(jobs.at(-1)!) === 'queued', 30 * minuteMs);
+		assert.ok(
+			world.clock.monotonic() - fromMs <= 2 * minuteMs,
+			`${name}: ${world.clock.monotonic() - fromMs} ms`,
+		);
+	}
+});
+
+test('a metric of an enterprise is shown only what its own credential is asked about', async ({ world }) => {
+	const enterprise: Scope = { kind: 'enterprise', name: 'evil' };
+	const job = world.queue(app, { labels: ['gpu'] });
+	await started(world, organization);
+	const evil = { ...world.target(enterprise, { countsRunsOf: [app] }), key: 'RunnerSet evil/e' as const };
+	world.targets.push(evil);
+	world.accounts.set(evil.key, async () => ({
+		read: async () => ({ kind: 'not-visible' }),
+		connection: { used: () => 0 },
+	}));
+	await world.clock.pass(2 * minuteMs);
+	assert.is(world.stateOf(job), 'queued');
+	assert.is(world.poll.listed(app, evil.key, enterprise).jobs, undefined);
+	assert.match(world.poll.listed(app, evil.key, enterprise).problem ?? '', /another set's credential/);
+	assert.is(world.poll.listed(app, 'RunnerSet ci/octo-org', organization).jobs?.length, 1);
 });
 
 test.run();
