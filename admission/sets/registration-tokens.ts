@@ -165,7 +165,8 @@ export class RegistrationTokens {
 		}
 		const token = await this.#ask(use);
 		if (token.kind !== 'token') return this.#failing(key, use, token);
-		await this.#write(path, use, token, owners);
+		const expiresAtMs = Math.min(token.expiresAtMs, clock.now() + longestTokenMs);
+		await this.#write(path, use, { ...token, expiresAtMs }, owners);
 		this.#problems.delete(key);
 		const until = new Date(token.expiresAtMs).toISOString();
 		log.info({ secret: key, scope: scopeKey(use.scope), until }, 'registration token renewed');

@@ -102,6 +102,18 @@ test('a token with more than 30 of its 60 min left is used as it is, also by the
 	await world.tokens.stop();
 });
 
+test('our clock is set back by a day: a token that would last longer than any is asked for anew, once', async () => {
+	const world = setUp(() => fresh(world.clock.now(), 75));
+	await world.tell('added', world.set('a'));
+	await world.tell('added', world.set('b'));
+	assert.is(world.asked.length, 1, "GitHub's clock may be ahead of ours");
+	world.clock.set(-25 * 60 * minute);
+	await world.tell('added', world.set('c'));
+	await world.tell('added', world.set('d'));
+	assert.is(world.asked.length, 2);
+	await world.tokens.stop();
+});
+
 test('GitHub cannot be asked: the old token stays, the reason can be seen', async () => {
 	let down = false;
 	const world = setUp(() =>
