@@ -27,6 +27,9 @@ interface Starting {
 /** From SIGTERM to the end of the container. */
 const stopMs = 1_000;
 
+/** From its first poll of GitHub's broker to its end, where GitHub refuses its version. */
+const refusedAfterMs = 500;
+
 const conclusions = { Succeeded: 'success', Failed: 'failure', Canceled: 'cancelled' } as const;
 
 export class Agent implements Taker {
@@ -362,8 +365,10 @@ export class Agent implements Taker {
 			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind, arch, group });
 		}
 		this.online = true;
-		this.log.listening();
+		const { refused } = this.#facts;
+		this.log.listening(refused?.version);
 		this.#note('registered');
+		if (refused) this.#exitAfter(refusedAfterMs, () => this.log.refused(refused.version, refused.asked));
 	}
 
 	#registrationFailed(detail: string): void {
@@ -446,21 +451,22 @@ export class Agent implements Taker {
 		this.log.current.end();
 	}
 
-	#exitAfter(delayMs: number, before?: () => void): void {
+	/** @param before what it prints then; returns its exit code where it prints its end itself */
+	#exitAfter(delayMs: number, before?: () => unknown): void {
 		clearTimeout(this.#exitTimer);
 		this.#exitTimer = setTimeout(() => {
-			before?.();
-			this.#run(() => this.#exit());
+			const exitCode = before?.();
+			this.#run(() => this.#exit(typeof exitCode === 'number' ? exitCode : undefined));
 		}, delayMs);
 	}
 
 	/** The runner's process exits by itself. */
-	async #exit(): Promise<void> {
+	async #exit(exitCode?: number): Promise<void> {
 		if (this.#process === 'dead') return;
-		this.log.exiting();
-		if (!this.#synced) return endContainer(this.#context.kube, () => this.#pod);
+		if (exitCode === undefined) this.log.exiting();
+		if (!this.#synced) return endContainer(this.#context.kube, () => this.#pod, exitCode);
 		this.#containerStopped();
-		this.#context.workers.exited(this.#pod.metadata.uid, 0);
+		this.#context.workers.exited(this.#pod.metadata.uid, exitCode ?? 0);
 	}
 
 	#note(

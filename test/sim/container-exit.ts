@@ -7,14 +7,14 @@ const retryMs = 250;
 /** How long to wait for an API server that is down; a kubelet would wait forever. */
 const tries = 240;
 
-/** The container ends with exit code 0. `current` returns the pod as last seen, since it may change between tries. */
-export async function endContainer(kube: Kube, current: () => PodItem): Promise<void> {
+/** The container ends with this exit code. `current` returns the pod as last seen, since it may change between tries. */
+export async function endContainer(kube: Kube, current: () => PodItem, exitCode = 0): Promise<void> {
 	const { name, namespace, uid } = current().metadata;
 	const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
 	for (let tried = 1; ; tried++) {
 		try {
 			// With the UID in the patch a new pod of the same name cannot be hit: the answer is 422, "field is immutable".
-			await kube.patch(path, { metadata: { uid }, status: statusAfterExit(current(), 0, Date.now()) });
+			await kube.patch(path, { metadata: { uid }, status: statusAfterExit(current(), exitCode, Date.now()) });
 			return;
 		} catch (error) {
 			const status = error instanceof KubeError ? error.status : undefined;

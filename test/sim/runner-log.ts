@@ -1,6 +1,7 @@
 /**
  * What actions/runner prints on its standard output (Runner.cs, JobDispatcher.cs, MessageListener.cs of 2.336.0). It says
- * that it listens once, at its start, and not again after a job.
+ * that it listens once, at its start, and not again after a job. What it prints where GitHub refuses its version, and its
+ * exit codes: Program.cs:142, Constants.cs:162, src/Misc/layoutroot/run-helper.sh.template:41-46.
  */
 import { ContainerLog } from './container-log.ts';
 
@@ -27,11 +28,11 @@ export class RunnerLog {
 		this.#traced = traced;
 	}
 
-	listening(): void {
+	listening(version = runnerVersion): void {
 		this.#line('');
 		this.#line('√ Connected to GitHub');
 		this.#line('');
-		this.#line(`Current runner version: '${runnerVersion}'`);
+		this.#line(`Current runner version: '${version}'`);
 		this.#line(`${stamp()}: Listening for Jobs`);
 	}
 
@@ -57,6 +58,20 @@ export class RunnerLog {
 	/** The listener got the answer that GitHub no longer knows it. */
 	removed(): void {
 		this.current.print('The runner no longer exists on the server. Cleaning up local configuration.\n');
+	}
+
+	/** GitHub has refused its version. @returns the exit code of run.sh, by ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE */
+	refused(version: string, asked: boolean): 0 | 7 {
+		this.current.print(
+			`An error occurred: Error: Forbidden Runner version v${version} is deprecated and cannot receive messages.\n`,
+		);
+		this.current.print(
+			asked
+				? 'Runner listener exit with deprecated version exit code: 7.\n'
+				: 'Runner listener exit with terminated error, stop the service, no retry needed.\n',
+		);
+		this.current.print('Exiting runner...\n');
+		return asked ? 7 : 0;
 	}
 
 	exiting(): void {

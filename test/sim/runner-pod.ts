@@ -68,6 +68,8 @@ export interface RunnerFacts {
 	tokenSecret?: { name: string; key: string };
 	/** ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT: its trace is printed as well. */
 	traced: boolean;
+	/** Its image `refused-runner:VERSION` has a version that GitHub refuses; whether it was asked for the exit code 7. */
+	refused?: { version: string; asked: boolean } | undefined;
 }
 
 export const runnerContainer = 'runner';
@@ -80,10 +82,13 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 	const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? '']));
 	const traced = /^(?:1|\$?true)$/i.test(env.get('ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT') ?? '');
 	const arch = pod.spec.nodeSelector?.['kubernetes.io/arch'] === 'arm64' ? 'ARM64' : 'X64';
+	const [, version] = /(?:^|\/)refused-runner:(\d+\.\d+\.\d+)$/.exec(container.image ?? '') ?? [];
+	const asked = env.get('ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE') === '1';
+	const refused = version === undefined ? undefined : { version, asked };
 	const owner = pod.metadata.ownerReferences?.find((reference) => reference.kind === 'EphemeralRunner');
 	if (owner !== undefined && env.has('ACTIONS_RUNNER_INPUT_JITCONFIG')) {
 		const { name } = pod.metadata;
-		return { kind: 'scale-set', name, ephemeral: true, labels: [], arch, owner: owner.name, traced };
+		return { kind: 'scale-set', name, ephemeral: true, labels: [], arch, owner: owner.name, traced, refused };
 	}
 	const scope = scopeOfEnv(env);
 	if (scope === undefined) return undefined;
@@ -98,6 +103,7 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 		group: env.get('RUNNER_GROUP') || undefined,
 		scope,
 		traced,
+		refused,
 		...(token ? { token } : {}),
 		...(tokenSecret === undefined ? {} : { tokenSecret }),
 	};
