@@ -37,6 +37,8 @@ export interface SetKind<S extends RunnersSet> {
 	podName(owner: string): string;
 	/** Whether an owner creates its pod itself, and recreates it. */
 	createsItsPod: boolean;
+	/** Creates the pod of an owner that never had one. Rejects as Creator. */
+	createMissingPod?(set: S, owner: { name: string; uid: string }): Promise<Made>;
 	/** Deletes the dependents of a deleted owner that the garbage collector would delete later. */
 	deleteDependents?(set: S, owner: { name: string; uid: string; pod: Pod | undefined }): Promise<unknown>;
 	config(set: S): RunnerConfig;
@@ -54,6 +56,8 @@ export interface SetKind<S extends RunnersSet> {
 export type Creator = (name: string) => Promise<Made>;
 
 export interface Made {
+	/** UID of the owner; undefined: it was not made now. */
+	uid?: string | undefined;
 	/** Follow-up work that can wait until all runners of the plan have been created, and may fail. */
 	later?: (() => Promise<unknown>) | undefined;
 	/** Why something could not be created here: it is left to the owner's controller. */

@@ -59,6 +59,8 @@ export class Owners {
 	readonly #removed = new Set<string>();
 	/** UIDs of owners whose pod is gone, or was never made. */
 	readonly #ended = new Set<string>();
+	/** UIDs of owners whose pod was refused when they were made, and that no pod was seen of since. */
+	readonly #neverHadPod = new Set<string>();
 	/** By owner UID: when its pod, which no watch has shown, is read again, by the monotonic clock. */
 	readonly #podReadAtMs = new Map<string, number>();
 	/** By pod UID: when its runner's end was first seen, ms since the epoch. */
@@ -81,6 +83,7 @@ export class Owners {
 			const known = this.#pods.get(key) ?? new Set<ObjectKey>();
 			this.#pods.set(key, known);
 			const { uid = '' } = pod.metadata;
+			this.#neverHadPod.delete(controllerOf(pod) ?? '');
 			if (change === 'deleted') {
 				known.delete(objectKey(pod.metadata));
 				this.#exitSeenMs.delete(uid);
@@ -110,6 +113,7 @@ export class Owners {
 			this.#refused.delete(uid);
 			this.#ended.delete(uid);
 			this.#podReadAtMs.delete(uid);
+			this.#neverHadPod.delete(uid);
 		}
 		if (!set) return;
 		const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
@@ -200,6 +204,26 @@ export class Owners {
 	/** The owner has no pod. */
 	podMissing(uid: string): void {
 		this.#ended.add(uid);
+	}
+
+	/** The API server has refused to create the pod of this owner, which had none before. */
+	podRefused(namespace: string | undefined, { name, uid }: { name: string; uid: string }): void {
+		const { cache, podName } = this.#options;
+		const shown = cache.pods.get(namespace, podName(name));
+		if (controllerOf(shown) !== uid) this.#neverHadPod.add(uid);
+	}
+
+	/** Its pod was created, or may have been: whether it is made again is its controller's decision. */
+	podMade(uid: string): void {
+		this.#neverHadPod.delete(uid);
+	}
+
+	/**
+	 * Whether this owner never had a pod, so that one under its name is no successor of a runner that has ended (invariant 6). False
+	 * of all that an earlier leader made.
+	 */
+	neverHadPod({ uid, object, pod, phase, departing }: OwnedRunner): boolean {
+		return this.#neverHadPod.has(uid) && !!object && !pod && phase === 'unbound' && !departing;
 	}
 
 	/** We have deleted this owner. */

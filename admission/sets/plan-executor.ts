@@ -16,6 +16,7 @@ import type { OwnedRunner, Owners } from './owners.ts';
 import { inParallel } from './parallel.ts';
 import { type Plan, refusedForMs } from './rules/plan.ts';
 import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from './rules/policy.ts';
+import { quotaRefusal } from './rules/quota.ts';
 
 export interface PlanExecutorDependencies {
 	client: KubeClient;
@@ -38,6 +39,16 @@ const mostWaiting = 1_000;
 
 /** Reasons of a runner that GitHub has removed, or no longer lists, whose quiet period is not over yet. */
 const isUnregistering: ReadonlySet<string> = new Set(['unregistering', 'registering', 'starting']);
+
+/** What has come of the creations of a plan. */
+interface Created {
+	/** How many runners got a pod. */
+	count: number;
+	/** What a quota refused, see quotaRefusal; undefined: nothing. */
+	quota: string | undefined;
+	/** A runner as a whole was refused by a quota, not only the pod of a StatefulSet. */
+	refused: boolean;
+}
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {
@@ -65,16 +76,26 @@ export class PlanExecutor<S extends RunnersSet> {
 
 	/**
 	 * Carries the plan out. Stops creating runners once the set has changed or createsForMs have passed, and releases
-	 * mostReleases at most. If one call fails, the others are still made.
+	 * mostReleases at most. If one call fails, the others are still made; only a quota's refusal ends the creations.
 	 *
 	 * @param creator undefined: the spec can't be carried out, and no runner is created
-	 * @throws the first failure
+	 * @param withoutPod owners that never had a pod: they get theirs before others are created
+	 * @param probe one runner is created first, and the others only if no quota refuses it
+	 * @throws the first failure, but for a quota's refusal
 	 */
-	async execute(set: S, planned: Plan, creator: Creator | undefined, hash: string): Promise<void> {
+	async execute(
+		set: S,
+		planned: Plan,
+		creator: Creator | undefined,
+		hash: string,
+		{ withoutPod, probe }: { withoutPod: readonly OwnedRunner[]; probe: boolean },
+	): Promise<Created> {
 		this.#busy += 1;
 		let allCreated = true;
+		const created: Created = { count: 0, quota: undefined, refused: false };
 		try {
-			allCreated = await this.#execute(set, planned, creator, hash);
+			allCreated = await this.#execute(set, planned, creator, hash, withoutPod, probe, created);
+			return created;
 		} finally {
 			this.#busy -= 1;
 			// A set that needs more runners is reconciled again at once: until then no follow-up work delays it.
@@ -94,6 +115,9 @@ export class PlanExecutor<S extends RunnersSet> {
 		{ create, release, remove }: Plan,
 		creator: Creator | undefined,
 		hash: string,
+		withoutPod: readonly OwnedRunner[],
+		probe: boolean,
+		created: Created,
 	): Promise<boolean> {
 		const failures: unknown[] = [];
 		const each = <T>(items: Iterable<T>, work: (item: T) => Promise<void>) =>
@@ -101,8 +125,27 @@ export class PlanExecutor<S extends RunnersSet> {
 		const { clock } = this.#dependencies;
 		const untilMs = clock.monotonic() + createsForMs;
 		let left = creator ? create : 0;
-		const creations = function* (stillWanted: () => boolean) {
-			while (left > 0 && stillWanted()) yield left--;
+		const stillWanted = () =>
+			created.quota === undefined && clock.monotonic() < untilMs && this.#isCurrent(set);
+		const creations = function* (most = Number.POSITIVE_INFINITY) {
+			for (let begun = 0; left > 0 && begun < most && stillWanted(); begun++) yield left--;
+		};
+		const missing = withoutPod.values();
+		const missingPods = function* (most = Number.POSITIVE_INFINITY) {
+			for (let begun = 0; begun < most && stillWanted(); begun++) {
+				const next = missing.next();
+				if (next.done) return;
+				yield next.value;
+			}
+		};
+		const createAll = async () => {
+			if (!creator) return;
+			const mend = (owner: OwnedRunner) => this.#createMissingPod(set, owner, created);
+			const create = () => this.#create(set, creator, hash, created);
+			if (probe) await each(missingPods(1), mend);
+			await each(missingPods(), mend);
+			if (probe && withoutPod.length === 0) await each(creations(1), create);
+			await each(creations(), create);
 		};
 		// A runner that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
@@ -112,13 +155,10 @@ export class PlanExecutor<S extends RunnersSet> {
 		);
 		await Promise.all([
 			each(releasable.slice(0, mostReleases), (owner) => this.#release(set, owner)),
-			creator &&
-				each(
-					creations(() => clock.monotonic() < untilMs && this.#isCurrent(set)),
-					() => this.#create(set, creator, hash),
-				),
+			createAll(),
 		]);
 		if (failures.length > 0) throw failures[0];
+		if (created.quota !== undefined) return true; // the reconciler tries again when there may be room
 		if (left > 0) this.#requeue(set, 0);
 		return left === 0;
 	}
@@ -155,20 +195,47 @@ export class PlanExecutor<S extends RunnersSet> {
 		});
 	}
 
-	async #create(set: S, creator: Creator, hash: string): Promise<void> {
+	async #create(set: S, creator: Creator, hash: string, created: Created): Promise<void> {
 		const name = newName(set, this.#dependencies.clock.random);
-		const { uid = '' } = set.metadata;
-		this.#owners.expect(uid, name, hash);
+		const { uid: setUid = '', namespace } = set.metadata;
+		this.#owners.expect(setUid, name, hash);
 		try {
-			const { later, failure } = await creator(name);
+			const { later, failure, uid } = await creator(name);
 			if (later) this.#afterwards(later);
-			if (failure) this.#reportRefused(set, failure);
+			if (!failure) {
+				created.count += 1;
+				return;
+			}
+			this.#reportRefused(set, failure);
+			const quota = quotaOf(failure);
+			if (quota === undefined) return;
+			created.quota = quota;
+			if (uid) this.#owners.podRefused(namespace, { name, uid });
 		} catch (error) {
 			if (!isConflict(error)) this.#reportRefused(set, error);
 			// Code 0, no answer: the runner may have been created, so it counts until it has been read.
-			if (!isUnanswered(error)) this.#owners.unexpect(uid, name);
-			if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
+			if (!isUnanswered(error)) this.#owners.unexpect(setUid, name);
+			const quota = quotaOf(error);
+			if (quota !== undefined) {
+				created.quota = quota;
+				created.refused = true;
+			} else if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
 		}
+	}
+
+	/** Whatever else than a quota refuses it now is left to the owner's controller. */
+	async #createMissingPod(set: S, owner: OwnedRunner, created: Created): Promise<void> {
+		let failure: unknown;
+		try {
+			failure = (await this.#kind.createMissingPod?.(set, owner))?.failure;
+			if (!failure) created.count += 1;
+		} catch (error) {
+			failure = error;
+		}
+		const quota = quotaOf(failure);
+		if (quota !== undefined) created.quota = quota;
+		else this.#owners.podMade(owner.uid);
+		if (failure && !isConflict(failure)) this.#reportRefused(set, failure);
 	}
 
 	/** Unregisters the runner, then deletes it. If it can't be removed now, nothing is recorded: the next plan may choose another one. */
@@ -286,6 +353,8 @@ export class PlanExecutor<S extends RunnersSet> {
 
 /** The API server has not answered: whatever was asked of it may have been done. */
 const isUnanswered = (error: unknown) => error instanceof KubeError && error.code === 0;
+
+const quotaOf = (error: unknown) => (error instanceof KubeError ? quotaRefusal(error) : undefined);
 
 /** An error that did not come from the API server. */
 const ofOurs = (error: unknown): { message: string; reason: string; code?: undefined } => ({

@@ -20,6 +20,7 @@ import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
+import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
 import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
 import { setStatusWriter } from './status-writer.ts';
@@ -42,6 +43,8 @@ interface Memory {
 	counted: Set<string>;
 	/** The last creations were refused. */
 	createsFail: boolean;
+	/** A quota has refused the last one. */
+	quota: QuotaWait | undefined;
 }
 
 /**
@@ -192,17 +195,19 @@ export class SetReconciler<S extends RunnersSet> {
 			selector: `${this.#kind.setLabel}=${set.metadata.name}`,
 			credentialsMissing,
 			specInvalid,
+			quotaExceeded: memory.quota?.message,
 			accounting: planned.accounting,
 		};
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
 		if (hasCompleted) await this.#writeStatus(set, found, { force: true });
 		await this.#execute(set, found, planned, create, memory);
-		const statusAgain = await this.#writeStatus(set, found);
+		const statusAgain = await this.#writeStatus(set, { ...found, quotaExceeded: memory.quota?.message });
 		return soonest(
 			statusAgain?.afterMs,
 			demanded?.requeueAfterMs,
 			planned.requeueAfterMs === undefined ? undefined : Math.max(100, planned.requeueAfterMs),
 			credentialsMissing === undefined ? undefined : 5_000,
+			memory.quota && Math.max(0, memory.quota.nextMs - this.#dependencies.clock.monotonic()),
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 		);
 	}
@@ -236,9 +241,27 @@ export class SetReconciler<S extends RunnersSet> {
 		memory: Memory,
 	): Promise<void> {
 		const { create, release, remove } = planned;
+		const { clock } = this.#dependencies;
+		const paused =
+			isDeleting(set) || found.credentialsMissing !== undefined || isBackingOff(planned, clock.now());
+		const withoutPod = paused
+			? []
+			: (found.owners as OwnedRunner[]).filter(
+					(owner) => this.#owners.neverHadPod(owner) && !release.includes(owner),
+				);
+		if (memory.quota && remove.length > 0) memory.quota = afterEnd(memory.quota);
+		const isWaiting = (memory.quota?.nextMs ?? 0) > clock.monotonic();
 		try {
-			await this.#executor.execute(set, planned, creator, found.templateHash);
-			if (create > 0) memory.createsFail = false;
+			const { count, quota, refused } = await this.#executor.execute(
+				set,
+				isWaiting ? { ...planned, create: 0 } : planned,
+				creator,
+				found.templateHash,
+				{ withoutPod: isWaiting ? [] : withoutPod, probe: memory.quota !== undefined },
+			);
+			if (quota !== undefined) memory.quota = afterRefusal(memory.quota, quota, clock.monotonic());
+			else if (count > 0 || (create + withoutPod.length === 0 && !paused)) memory.quota = undefined;
+			if (create > 0 && !isWaiting) memory.createsFail = refused;
 		} catch (error) {
 			memory.createsFail = create > 0;
 			await this.#writeStatus(set, found);
@@ -268,6 +291,7 @@ export class SetReconciler<S extends RunnersSet> {
 			replicas: stored?.replicas ?? replicas,
 			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),
 			createsFail: false,
+			quota: undefined,
 		};
 		this.#memory.set(uid, memory);
 		const stampMs = Date.parse(set.spec.effectiveTime ?? '');
@@ -323,6 +347,9 @@ export class SetReconciler<S extends RunnersSet> {
 }
 
 const isOver = ({ process }: RunnerPod) => process.state === 'exited';
+/** Whether no further runner is started now: the last ones failed, or GitHub refuses their version. */
+const isBackingOff = ({ accounting }: Plan, nowMs: number) =>
+	accounting.nextStartMs > nowMs || accounting.outdated !== undefined;
 
 const isDeleting = ({ metadata }: RunnersSet) => metadata.deletionTimestamp !== undefined;
 

@@ -3,7 +3,7 @@ import { resources } from '../api/paths.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate } from './pod/template.ts';
-import { createWithPod } from './stateful-set/create.ts';
+import { createMissingPod, createWithPod } from './stateful-set/create.ts';
 import { deleteDependents } from './stateful-set/delete-dependents.ts';
 import { podName } from './stateful-set/objects.ts';
 
@@ -24,6 +24,8 @@ export function runnerSets({
 		owners: setsCache.statefulSets,
 		ownerResource: resources.statefulSets,
 		podName,
+		createMissingPod: ({ metadata }, owner) =>
+			createMissingPod(client, owner, metadata.namespace ?? '', inject),
 		deleteDependents: (set, owner) => deleteDependents(client, set, owner),
 		createsItsPod: true,
 		config: ({ spec }) => spec,

@@ -11,6 +11,7 @@ const failures: ReadonlySet<string> = new Set<SetConditionType>([
 	'CredentialsMissing',
 	'RunnerOutdated',
 	'StartsFailing',
+	'QuotaExceeded',
 	'SpecInvalid',
 ]);
 

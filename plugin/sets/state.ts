@@ -21,6 +21,7 @@ type SetState =
 	| 'holding'
 	| 'runner-outdated'
 	| 'starts-failing'
+	| 'quota-exceeded'
 	| 'credentials-missing'
 	| 'spec-invalid'
 	| 'deleting';
@@ -31,6 +32,7 @@ const inOrder: readonly (readonly [SetConditionType, SetState])[] = [
 	['CredentialsMissing', 'credentials-missing'],
 	['RunnerOutdated', 'runner-outdated'],
 	['StartsFailing', 'starts-failing'],
+	['QuotaExceeded', 'quota-exceeded'],
 	['Draining', 'draining'],
 	['RollingOut', 'rolling-out'],
 	['Holding', 'holding'],

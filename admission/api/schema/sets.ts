@@ -240,6 +240,8 @@ const setConditionTypes = [
 	'StartsFailing',
 	/** Pods have not started their runners, and say why: image, scheduling, configuration. The message names one. */
 	'RunnersWaiting',
+	/** A ResourceQuota of the namespace refuses further runners; the message says which, and how much of it is used. */
+	'QuotaExceeded',
 	/** Completed runners are not replaced until the autoscaler decides again. */
 	'Holding',
 	/** Runners made from an older template are being replaced. */

@@ -52,6 +52,15 @@ export const expectations = {
 /** A Runner's pod is read this long after the Runner's creation if the watch has shown none. (A StatefulSet creates its pod itself.) */
 export const podWithinMs = 20_000;
 
+/**
+ * A quota has refused a runner: one is tried again after this, doubled each time. When a runner of the set ends, that begins
+ * anew: its room is free as soon as the quota controller has counted again, within a second. Room that others free is used
+ * within `mostMs`, at 2 tries a minute.
+ *
+ * `mostRead` of a message is read, in characters, and `mostShown` of it: a quota may name dozens of resources.
+ */
+export const quotaBackoff = { firstMs: 250, mostMs: 30_000, mostRead: 2_000, mostShown: 300 } as const;
+
 /** A set's status is written at most this often. */
 export const statusEveryMs = 1_000;
 

@@ -21,6 +21,8 @@ export interface Found {
 	credentialsMissing: string | undefined;
 	/** What is wrong with the spec; undefined: nothing. */
 	specInvalid: string | undefined;
+	/** Which quota refuses runners; undefined: none does, as far as is known. */
+	quotaExceeded: string | undefined;
 	accounting: Accounting;
 }
 
@@ -112,7 +114,7 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 
 function conditionsOf(
 	set: RunnersSet,
-	{ owners, plan, credentialsMissing, specInvalid, accounting, templateHash }: Found,
+	{ owners, plan, credentialsMissing, specInvalid, quotaExceeded, accounting, templateHash }: Found,
 	{ active, wanted, outdatedBusy }: { active: Owner[]; wanted: number; outdatedBusy: number },
 	nowMs: number,
 ): SetCondition[] {
@@ -151,6 +153,7 @@ function conditionsOf(
 				: '',
 		],
 		['RunnersWaiting', waiting !== undefined, waiting?.reason ?? '', waiting?.message ?? ''],
+		['QuotaExceeded', quotaExceeded !== undefined, 'QuotaExceeded', quotaExceeded ?? ''],
 		[
 			'Holding',
 			held !== undefined,

@@ -34,6 +34,34 @@ export async function createWithPod(
 		collectionPath(resources.statefulSets, namespace),
 		statefulSet,
 	);
+	return { ...(await createPodOf(client, made, inject)), uid: made.metadata.uid };
+}
+
+/**
+ * Creates the pod of a StatefulSet that was made here and never had one, because a quota or a webhook refused it: its
+ * controller tries later and later, up to every 16 minutes. If that is quicker, its pod is taken. Nothing where the StatefulSet
+ * is gone, or is being deleted.
+ *
+ * @throws KubeError as createWithPod
+ */
+export async function createMissingPod(
+	client: KubeClient,
+	{ name, uid }: { name: string; uid: string },
+	namespace: string,
+	inject: KindDependencies['inject'],
+): Promise<Made> {
+	const path = objectPath(resources.statefulSets, { name, namespace });
+	const found = await getObject<StatefulSet>(client, path);
+	if (found?.metadata.uid !== uid || found.metadata.deletionTimestamp) return {};
+	return createPodOf(client, found, inject);
+}
+
+async function createPodOf(
+	client: KubeClient,
+	made: StatefulSet,
+	inject: KindDependencies['inject'],
+): Promise<Made> {
+	const { namespace = '' } = made.metadata;
 	let later: Made['later'];
 	let conflict: unknown;
 	try {

@@ -20,12 +20,20 @@ export function garbageCollector({ api, clock }: World): void {
 	});
 }
 
-/** Makes each StatefulSet's pod, and again under its name when it is gone. `podOf` says what it looks like. */
-export function statefulSetController({ api, clock }: World, podOf: (owner: Stored) => Pod): void {
-	const look = (name: string, namespace: string | undefined) => {
+/**
+ * Makes each StatefulSet's pod, and again under its name when it is gone. `podOf` says what it looks like. One that is refused,
+ * as by a quota, it tries again after 5 ms, doubled each time.
+ */
+export function statefulSetController(
+	{ api, clock }: World,
+	podOf: (owner: Stored) => Pod,
+	refuses: () => boolean = () => false,
+): void {
+	const look = (name: string, namespace: string | undefined, retryMs = 5) => {
 		const owner = api.find(paths.statefulSets, name, namespace);
 		if (!owner || owner.metadata.deletionTimestamp || api.find(paths.pods, `${name}-0`, namespace)) return;
-		api.put(paths.pods, podOf(owner));
+		if (refuses()) clock.after(retryMs, () => look(name, namespace, 2 * retryMs));
+		else api.put(paths.pods, podOf(owner));
 	};
 	api.onChange((type, resource, { metadata }) => {
 		const owner = metadata.ownerReferences?.find(({ kind }: OwnerReference) => kind === 'StatefulSet');

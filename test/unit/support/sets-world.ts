@@ -42,6 +42,8 @@ interface Habits {
 	showsJob: (started: number) => boolean;
 	/** What the log of a runner says whose container starts now; undefined: that it listens. */
 	says: ((started: number) => string | undefined) | undefined;
+	/** A quota refuses the pods of the StatefulSet controller. (Those that others create are refused by `admission`.) */
+	noRoom: () => boolean;
 	/** The pod webhook gives a pod its name, its token and its restart policy. */
 	injects: boolean;
 	/** Thrown where the reconciler fills in a pod that it is about to make. */
@@ -61,6 +63,7 @@ export class SetsWorld extends World {
 		endsAfterMs: undefined,
 		showsJob: () => false,
 		says: undefined,
+		noRoom: () => false,
 		injects: true,
 		mistake: undefined,
 	};
@@ -109,7 +112,8 @@ export class SetsWorld extends World {
 				: undefined;
 		});
 		garbageCollector(this);
-		statefulSetController(this, (owner) => this.#inject(podOf(owner)) as unknown as Pod);
+		const podOfOwner = (owner: Stored) => this.#inject(podOf(owner)) as unknown as Pod;
+		statefulSetController(this, podOfOwner, () => this.habits.noRoom());
 		api.onChange((type, resource, { metadata }) => {
 			if (resource !== 'pods') return;
 			this.mostPods = Math.max(this.mostPods, this.live().length);
