@@ -22,10 +22,6 @@ import { end, Space, serverUser } from '../support/space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */
 const neverSeen: Record<string, string> = Object.fromEntries([
-	[
-		'runners-admission-leader: get autoscalingrunnersets.actions.github.com',
-		'the owner of the list of runners that died, where it is a scale set of ARC: there is none here',
-	],
 	...['get', 'patch'].map((verb) => [
 		`runners-admission-sets: ${verb} persistentvolumes`,
 		'for sets without a policy for their volume claims: the next runner gets the volume of one that has ended (e2e/sets/lifecycle)',
