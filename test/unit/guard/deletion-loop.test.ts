@@ -430,7 +430,8 @@ test('GitHub is back: all that waited for it goes on within 2 s, those that wait
 	await clock.pass(31_000);
 	github.failure = undefined;
 	loop.retryGitHub();
-	for (const name of ['r1', 'r2', 'r3']) await gone(name, 4_000);
+	// 2 s at most until GitHub is asked, 2 s of the quiet period, and the calls.
+	for (const name of ['r1', 'r2', 'r3']) await gone(name, 4_500);
 	assert.equal([waits('r4'), github.count('remove')], ['busy', 3]);
 	await world.stop(loop);
 });
