@@ -92,7 +92,7 @@ function lead(options: SetsOptions, term: Term, more: LeadOptions): LeaderPart {
 	const tokens = new RegistrationTokens({ ...shared, client, cache: setsCache });
 	const inject = (pod: Pod) => injected(pod, jobHooks);
 	const ofKinds = { client, setsCache, templateDefaults, clock: options.clock, inject };
-	const forSets = { ...shared, ...term, ports: releasePorts(term), ...more };
+	const forSets = { ...shared, ...term, ports: releasePorts(term), tokens, ...more };
 	const reconcilers: Record<SetController, () => Stoppable[]> = {
 		runnerset: () => [
 			new SetReconciler(runnerSets(ofKinds), forSets),

@@ -16,8 +16,9 @@ import type { Blocked, DemandSource } from './demand-source.ts';
 import type { Creator, SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './plan-executor.ts';
-import { credentialsSecretOf } from './pod/defaults.ts';
+import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
+import type { RegistrationTokens } from './registration-tokens.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
@@ -30,6 +31,8 @@ interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	metrics: ReconcileObserver;
 	/** undefined: sets have as many runners as their `replicas` say. */
 	demand?: DemandSource | undefined;
+	/** Whether GitHub gives its credential registration tokens for its scope; undefined: nobody asks. */
+	tokens?: Pick<RegistrationTokens, 'refusal'> | undefined;
 	/** What runners say of their versions; undefined: nobody reads it. */
 	versions?: Pick<RunnerVersions, 'isReading' | 'refusalOf' | 'onRead'> | undefined;
 }
@@ -183,7 +186,9 @@ export class SetReconciler<S extends RunnersSet> {
 		memory.counted = new Set(over.map(({ uid }) => uid));
 		const hasCompleted = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
 		memory.accounting = planned.accounting;
-		const blocked = blockedBy(isDeleting(set), credentialsMissing, specInvalid, planned);
+		// Only routing and the status go by it: what runs goes on.
+		const noCredentials = credentialsMissing ?? this.#refusal(set);
+		const blocked = blockedBy(isDeleting(set), noCredentials, specInvalid, planned);
 		demand?.blocked(set, blocked ?? (memory.createsFail ? 'StartsFailing' : undefined));
 		const replicas = set.spec.replicas ?? 1;
 		const found: Found = {
@@ -193,7 +198,7 @@ export class SetReconciler<S extends RunnersSet> {
 			owners,
 			plan: planned,
 			selector: `${this.#kind.setLabel}=${set.metadata.name}`,
-			credentialsMissing,
+			credentialsMissing: noCredentials,
 			specInvalid,
 			quotaExceeded: memory.quota?.message,
 			accounting: planned.accounting,
@@ -206,7 +211,7 @@ export class SetReconciler<S extends RunnersSet> {
 			statusAgain?.afterMs,
 			demanded?.requeueAfterMs,
 			planned.requeueAfterMs === undefined ? undefined : Math.max(100, planned.requeueAfterMs),
-			credentialsMissing === undefined ? undefined : 5_000,
+			noCredentials === undefined ? undefined : 5_000,
 			memory.quota && Math.max(0, memory.quota.nextMs - this.#dependencies.clock.monotonic()),
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 		);
@@ -306,6 +311,14 @@ export class SetReconciler<S extends RunnersSet> {
 		}
 		memory.replicas = replicas;
 		return memory;
+	}
+
+	/** Why GitHub gives its runners no registration token: a set may name any scope. */
+	#refusal(set: S): string | undefined {
+		const config = this.#kind.config(set);
+		const scope = scopeOf(config);
+		const { namespace = '' } = set.metadata;
+		return scope && this.#dependencies.tokens?.refusal(namespace, scope, credentialsSecretOf(config));
 	}
 
 	async #credentialsMissing(set: S): Promise<string | undefined> {

@@ -68,6 +68,9 @@ export class RegistrationTokens {
 	/** Why there is no new token; by the Secret. */
 	readonly #problems = new Map<ObjectKey, GitHubFailure | CredentialsMissing>();
 
+	/** By the Secret; forgotten with its last set. */
+	readonly #refusals = new Map<ObjectKey, string>();
+
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
 		const { cache } = options;
@@ -95,6 +98,14 @@ export class RegistrationTokens {
 		cache.runnerDeployments.on((change, set) =>
 			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec?.template?.spec),
 		);
+	}
+
+	/**
+	 * Why GitHub has refused this credential for this scope, when it last answered; undefined: it has not. It is asked for sets without
+	 * runners too, and an outage changes nothing.
+	 */
+	refusal(namespace: string, scope: Scope, credentialsSecret: string | undefined): string | undefined {
+		return this.#refusals.get(objectKey({ namespace, name: tokenSecretName(scope, credentialsSecret) }));
 	}
 
 	/** Why there is no new token for runners of this scope; undefined: there is one. */
@@ -164,6 +175,9 @@ export class RegistrationTokens {
 			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - clock.now() + 1) };
 		}
 		const token = await this.#ask(use);
+		if (token.kind === 'token') this.#refusals.delete(key);
+		else if (token.kind === 'forbidden' || token.kind === 'credentials-invalid')
+			this.#refusals.set(key, token.detail);
 		if (token.kind !== 'token') return this.#failing(key, use, token);
 		const expiresAtMs = Math.min(token.expiresAtMs, clock.now() + longestTokenMs);
 		await this.#write(path, use, { ...token, expiresAtMs }, owners);
@@ -208,6 +222,7 @@ export class RegistrationTokens {
 
 	async #remove(key: ObjectKey, path: string, held: OwnedSecret | undefined): Promise<Requeue> {
 		this.#problems.delete(key);
+		this.#refusals.delete(key);
 		if (!held) return undefined;
 		const preconditions = { uid: held.metadata.uid };
 		await unlessGone(deleteObject(this.#options.client, path, { preconditions })); // or the garbage collector has deleted it

@@ -57,6 +57,14 @@ for (const kind of kinds) {
 			},
 		],
 		[
+			'whose credential GitHub refuses for its scope, though it has no runner to make',
+			'CredentialsMissing',
+			(world: SetsWorld) => {
+				world.refusal = 'GitHub answered 403';
+				world.scale(0);
+			},
+		],
+		[
 			'whose runners end before they register',
 			'StartsFailing',
 			(world: SetsWorld) => {

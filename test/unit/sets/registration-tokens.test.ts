@@ -72,6 +72,25 @@ const fresh = (nowMs: number, minutes = 60): TokenOutcome => ({
 	expiresAtMs: nowMs + minutes * minute,
 });
 
+test('a refusal counts for that credential and scope until GitHub gives a token, whatever fails meanwhile', async () => {
+	const away: TokenOutcome = { kind: 'github-unavailable', detail: 'GitHub is away' };
+	let answer: TokenOutcome = away;
+	const { clock, tokens, set, tell } = setUp(() => answer);
+	const refusal = (name = 'octo-org') => tokens.refusal('default', { kind: 'organization', name }, undefined);
+	await tell('added', set('a'));
+	assert.is(refusal(), undefined, 'an outage at the start refuses nobody');
+	answer = { kind: 'forbidden', detail: 'GitHub answered 404' };
+	await clock.pass(minute);
+	assert.equal([refusal(), refusal('other')], ['GitHub answered 404', undefined]);
+	answer = away;
+	await clock.pass(minute);
+	assert.is(refusal(), 'GitHub answered 404', 'an outage takes nothing back');
+	answer = fresh(clock.now());
+	await clock.pass(minute);
+	assert.is(refusal(), undefined);
+	await tokens.stop();
+});
+
 test('sets of one scope share one token and one Secret, which goes with the last of them', async () => {
 	const world = setUp(() => fresh(world.clock.now()));
 	await world.tell('added', world.set('a'));

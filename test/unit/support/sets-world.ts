@@ -67,6 +67,8 @@ export class SetsWorld extends World {
 		injects: true,
 		mistake: undefined,
 	};
+	/** GitHub's refusal to give its credential tokens for its scope. */
+	refusal: string | undefined;
 	/** How many containers have started. */
 	starts = 0;
 	readonly reconciler: { stop(): Promise<void> };
@@ -100,6 +102,7 @@ export class SetsWorld extends World {
 		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, {
 			...parts,
 			versions,
+			tokens: { refusal: () => this.refusal },
 			demand: source,
 		});
 		if (before) return;
