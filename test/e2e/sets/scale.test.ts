@@ -33,6 +33,40 @@ for (const kind of kinds) {
 	});
 }
 
+test('9 -> 2 while deletions of starting runners are recorded: none is made again under its name (invariant 6)', async ({
+	rig,
+	make,
+}) => {
+	const holdStart = 'test.runners/hold-start';
+	const set = await make('RunnerSet', { podAnnotations: { [holdStart]: 'true' } });
+	await set.scale(9);
+	await set.reaches(9);
+	const pods = () => rig.pods(set.namespace);
+	await eventually('all are on a node', async () => (await pods()).every(({ spec }) => spec?.nodeName));
+	const asked = set.live().slice(0, 7);
+	const refused = asked.map(async (name) => {
+		const { stderr } = await rig.kubectl(['-n', set.namespace, 'delete', 'pod', name, '--wait=false']);
+		assert.match(stderr, /is starting/, stderr);
+	});
+	await Promise.all(refused);
+	await set.scale(2);
+	// Some may be gone already.
+	const started = (await pods()).map(({ metadata: { name } }) =>
+		rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${name}`, {
+			metadata: { annotations: { [holdStart]: null } },
+		}),
+	);
+	await Promise.allSettled(started);
+	await eventually(
+		'those are gone',
+		async () => (await pods()).every(({ metadata: { name } }) => !asked.includes(name)),
+		{ withinMs: 90_000 },
+	);
+	await set.reaches(2);
+	await set.rests(2);
+	assert.equal(set.reused(), []);
+});
+
 test('3 -> 1, all busy: none is touched; as jobs end no replacement comes before 1 remains (C2)', async ({
 	make,
 }) => {
