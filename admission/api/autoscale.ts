@@ -63,5 +63,7 @@ export type WaitReason =
 	| 'Unconfirmed'
 	/** No idle runner has taken it for minutes, and GitHub has not confirmed it: it does not count. */
 	| 'Suspect'
+	/** GitHub gives jobs of its repository and labels to none of its set's runners: it counts again after a while. */
+	| 'NotGivenToRunners'
 	/** No HorizontalRunnerAutoscaler scales its set: the number of runners is fixed. */
 	| 'NotAutoscaled';

@@ -30,6 +30,7 @@ import { RecordKeeper } from './record-keeper.ts';
 import { Results } from './results.ts';
 import { demand } from './rules/demand.ts';
 import { desiredOf, type Finding } from './rules/desired.ts';
+import { type Activity, givingOut, noActivity, withReconcile } from './rules/giving-out.ts';
 import { isLiving } from './rules/holders.ts';
 import { waitsForRunner } from './rules/job-status.ts';
 import { countOpen } from './rules/open-jobs.ts';
@@ -97,6 +98,8 @@ export class Autoscaler implements DemandSource {
 	readonly #statusWriter: AutoscalerStatusWriter;
 	readonly #recordKeeper: RecordKeeper;
 	readonly #memory = new Map<SetKey, SetMemory>();
+	/** By GitHub host. */
+	readonly #activity = new Map<string, Activity>();
 	/** When it was last logged that something can't be watched, by the monotonic clock. */
 	#warnedMs = Number.NEGATIVE_INFINITY;
 	/** Records at the last count. */
@@ -246,7 +249,16 @@ export class Autoscaler implements DemandSource {
 			nowMs,
 		);
 		const jobs = this.book.of(key).map(({ job }) => job);
-		const found = demand(jobs, runners, desired, nowMs);
+		const host = this.#sets.get(key)?.fixed?.host ?? this.#dependencies.host;
+		const activity = this.#activity.get(host) ?? noActivity;
+		const { passing: before, startUpsMs } = memory;
+		const found = demand(jobs, runners, desired, nowMs, {
+			memory: before,
+			startUpsMs,
+			giving: givingOut(activity),
+		});
+		memory.passing = found.passing.memory;
+		this.#activity.set(host, withReconcile(activity, key, found.passing, nowMs));
 		const replicas = found.desired + found.held;
 		this.#results.set(uid, {
 			desired,
@@ -268,6 +280,7 @@ export class Autoscaler implements DemandSource {
 		return {
 			desired: found.desired,
 			mayGo: found.mayGo,
+			replace: found.replace,
 			replicas,
 			requeueAfterMs: again && Math.max(100, again.afterMs),
 		};
@@ -300,6 +313,8 @@ export class Autoscaler implements DemandSource {
 
 	#setDeleted(set: SetKey): void {
 		this.#memory.delete(set);
+		for (const [host, activity] of this.#activity)
+			this.#activity.set(host, withReconcile(activity, set, undefined, this.#dependencies.clock.now()));
 		for (const autoscaler of this.#targets.naming(set)) this.#targetChanged(autoscaler);
 	}
 
@@ -332,6 +347,7 @@ export class Autoscaler implements DemandSource {
 const keptAt = (desired: number, { spec }: RunnersSet, requeueAfterMs: number | undefined): SetDemand => ({
 	desired,
 	mayGo: [],
+	replace: [],
 	replicas: spec.replicas ?? 1,
 	requeueAfterMs,
 });

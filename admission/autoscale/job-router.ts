@@ -10,6 +10,8 @@ import type { BookChange, Entry, JobBook, SetFindings } from './job-book.ts';
 import type { KnownSets } from './known-sets.ts';
 import type { Visibility } from './poll/visibility.ts';
 import { withRuns } from './rules/architectures.ts';
+import { allGiven, notGiven } from './rules/experiment.ts';
+import { classOf } from './rules/job-class.ts';
 import { waitsForRunner } from './rules/job-status.ts';
 import { startsWithinMs } from './rules/policy.ts';
 import { type Routed, route, routeAll, type Sets } from './rules/routing.ts';
@@ -125,7 +127,11 @@ export class JobRouter {
 				if (job.runnerName !== undefined && appeared.has(job.runnerName.toLowerCase()))
 					if (sets.index.covers(set, job)) this.#assign(job.key, set);
 		const waiting = book.of(set).filter(({ job }) => waitsForRunner(job)).length;
-		const after = afterReconcile(facts, runners, scaled?.desired, waiting, clock.now());
+		const nowMs = clock.now();
+		const after = {
+			...afterReconcile(facts, runners, scaled?.desired, waiting, nowMs),
+			notGiven: scaled ? notGiven(scaled.demand.passing.memory, nowMs) : allGiven,
+		};
 		sets.reconciled(set, after);
 		if (bearsOnOthers(facts, after)) this.#rerouteSoon();
 	}
@@ -285,6 +291,10 @@ export class JobRouter {
 					blocked,
 					probeAfterMs: mayProbe ? probeAfterMs : undefined,
 				};
+			},
+			gives: (set, job) => {
+				const { classes, tries } = sets.get(set)?.notGiven ?? allGiven;
+				return classes.size === 0 || job.key === tries || !classes.has(classOf(job));
 			},
 			visible: (repository, { scope, group }) => visibility.may(repository, scope, group, clock.monotonic()),
 		};

@@ -1,7 +1,8 @@
 import type { OwnedRunner } from '../sets/owners.ts';
+import { nothingPassed } from './rules/experiment.ts';
 import { mostArrivals, mostStartUps } from './rules/policy.ts';
 import { type Arrivals, startUpMsOf, withArrivals } from './rules/spare.ts';
-import type { Runner } from './rules/types.ts';
+import type { PassingMemory, Runner, StartUps } from './rules/types.ts';
 import { runnerView } from './runner-view.ts';
 
 /** What the leader remembers of a set from one reconcile to the next. */
@@ -14,6 +15,8 @@ export class SetMemory {
 	#starting = new Set<string>();
 	/** How long runners took from their creation until they could have a job, ms, the newest last. */
 	readonly #startUpsMs: number[] = [];
+	/** What its runners have passed by. */
+	passing: PassingMemory = nothingPassed;
 	#arrivals: Arrivals;
 	/** When jobs arrived that are not among `#arrivals` yet, ms since the epoch: only a set with spare runners needs them. */
 	#arrived: number[] = [];
@@ -27,6 +30,11 @@ export class SetMemory {
 		if (this.#arrived.length > 0) this.#arrivals = withArrivals(this.#arrivals, this.#arrived, nowMs);
 		this.#arrived = [];
 		return this.#arrivals;
+	}
+
+	/** How long the last runners took to start, ms, the newest last. */
+	get startUpsMs(): StartUps {
+		return this.#startUpsMs;
 	}
 
 	/** How long a runner takes to start, ms. */

@@ -19,6 +19,9 @@ type AutoscalerState =
 	| 'at-maximum'
 	| 'override-skipped'
 	| 'too-many-jobs'
+	| 'runners-ignore-jobs'
+	| 'runners-late'
+	| 'jobs-not-given'
 	| 'jobs-suspect'
 	| 'no-maximum';
 
@@ -34,6 +37,9 @@ const inOrder: readonly (readonly [AutoscalerConditionType, AutoscalerState])[] 
 	['AtMaximum', 'at-maximum'],
 	['OverrideSkipped', 'override-skipped'],
 	['TooManyJobs', 'too-many-jobs'],
+	['RunnersIgnoreJobs', 'runners-ignore-jobs'],
+	['RunnersLate', 'runners-late'],
+	['NotGivenToRunners', 'jobs-not-given'],
 	['JobsSuspect', 'jobs-suspect'],
 	['NoMaximum', 'no-maximum'],
 ];
@@ -48,6 +54,9 @@ export const failures: readonly AutoscalerConditionType[] = [
 	'MetricFailing',
 	'OverrideSkipped',
 	'TooManyJobs',
+	'RunnersIgnoreJobs',
+	'RunnersLate',
+	'NotGivenToRunners',
 	'JobsSuspect',
 	'NoMaximum',
 ];

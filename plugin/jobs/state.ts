@@ -46,6 +46,7 @@ const texts: Record<WaitReason, string> = {
 	ConcurrencyGroup: 'concurrency group',
 	Unconfirmed: 'not confirmed by GitHub, does not count',
 	Suspect: 'not taken by idle runners and not confirmed by GitHub, does not count',
+	NotGivenToRunners: "not given to the set's runners by GitHub, does not count",
 	NotAutoscaled: 'no autoscaler counts jobs for the set',
 };
 

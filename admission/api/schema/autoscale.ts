@@ -162,6 +162,12 @@ const autoscalerConditionTypes = [
 	'Starting',
 	/** Jobs that GitHub has not confirmed are not counted. */
 	'JobsSuspect',
+	/** Runners have been starting for longer than starts take: they do not count for waiting jobs. */
+	'RunnersLate',
+	/** Idle runners were passed over for jobs that others got: they do not count, and are replaced one at a time. */
+	'RunnersIgnoreJobs',
+	/** GitHub gives some jobs to none of the runners, though they have the labels: these jobs do not count here. */
+	'NotGivenToRunners',
 	/** More jobs are open than are recorded. */
 	'TooManyJobs',
 ] as const;

@@ -26,6 +26,8 @@ interface AskFacts {
 	unknown: Holders['unknown'];
 	/** By the job's key: since when it is unassigned though runners are idle. */
 	unassigned: ReadonlyMap<string, number>;
+	/** By the job's key: when idle runners will have passed it by, if GitHub still calls it queued then. */
+	passed: ReadonlyMap<string, number>;
 	runners: readonly Runner[];
 	checkAfterMs: number;
 }
@@ -37,9 +39,12 @@ export function asksFor(jobs: readonly Job[], facts: AskFacts, nowMs: number): A
 	const doubted = doubtedMs(jobs, facts);
 	return jobs.flatMap((job) => {
 		const ask = askAt(job, facts, idle, nowMs);
-		const dueMs = doubted.get(job.key);
 		if (!ask) return [];
-		return dueMs === undefined ? ask : { ...ask, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
+		// One that idle runners have passed by is asked about at once: whether they are any good depends on the answer.
+		const passedMs = facts.passed.get(job.key) ?? Number.POSITIVE_INFINITY;
+		const dueMs = passedMs <= nowMs ? passedMs : doubted.get(job.key);
+		if (dueMs === undefined) return { ...ask, dueMs: Math.min(passedMs, ask.dueMs) };
+		return { ...ask, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
 	});
 }
 
@@ -94,6 +99,8 @@ function askAt(job: Job, facts: AskFacts, idle: ReadonlySet<string>, nowMs: numb
 			const soonMs = checkedMs > leftMs ? Math.max(beforeSuspectMs, checkedMs + askAgainMs) : beforeSuspectMs;
 			return { job: key, urgency: 2, dueMs: Math.min(oldMs, soonMs) };
 		}
+		case 'withheld':
+			return { job: key, urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, facts.checkAfterMs) };
 		case 'suspect':
 			return { job: key, urgency: 3, dueMs: checkedMs + askAgainMs };
 		case 'running': {

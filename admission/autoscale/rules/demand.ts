@@ -1,8 +1,10 @@
 import { asksFor } from './asking.ts';
 import { isProven, type Proofs, probeOf, proofsOf, unassignedSince } from './doubt.ts';
+import { judgePassing, noDoubts } from './experiment.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
 import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
-import type { Demand, Desired, Job, JobStatus, Runner } from './types.ts';
+import { lateMs, supplyOf, toReplace } from './supply.ts';
+import type { Demand, Desired, Job, JobStatus, Runner, SupplyDoubts } from './types.ts';
 
 /**
  * How many runners a set is to have for its jobs, and which of them may go. Pure; does not change its arguments.
@@ -16,45 +18,82 @@ export function demand(
 	runners: readonly Runner[],
 	desired: Desired,
 	nowMs: number,
+	doubts: SupplyDoubts = noDoubts,
 ): Demand {
 	const known = holdersOf(jobs, runners, nowMs);
 	const living = runners.filter(isLiving);
-	const supply = living.filter((runner) => isSupply(runner, known.taken));
+	const { startUpsMs, giving } = doubts;
+	const { startedCreatedMs } = doubts.memory;
+	const supplyWith = (sick: ReadonlySet<string>) =>
+		supplyOf(living, { taken: known.taken, sick, startUpsMs, startedCreatedMs }, nowMs);
 	const soonest = new Soonest(nowMs);
 	const proofs = proofsOf(jobs, runners, known, nowMs);
 	const open = openJobs(jobs, known, proofs, soonest, nowMs);
-	const { counted, unassigned, suspect } = withoutSuspects(open, supply, proofs, soonest, nowMs);
+	const leaves = living.some(({ departing, phase }) => departing && phase === 'idle');
+	const passing = judgePassing(
+		doubts.memory,
+		{
+			waiting: open.waiting,
+			jobs,
+			runners,
+			...known,
+			supply: supplyWith(doubts.memory.sick),
+			max: desired.max,
+			hasRoom: living.length < desired.max || leaves,
+			giving,
+		},
+		nowMs,
+	);
+	for (const ms of passing.changesMs) soonest.at(ms);
+	for (const job of passing.withheld) open.statuses.set(job, 'withheld');
+	open.waiting = open.waiting.filter(({ key }) => !passing.withheld.has(key));
+	const supply = supplyWith(passing.memory.sick);
+	for (const runner of supply.available) if (runner.phase !== 'idle') soonest.at(lateMs(runner, startUpsMs));
+	const { counted, unassigned, suspect } = withoutSuspects(open, supply.available, proofs, soonest, nowMs);
 
 	const waiting = counted.length;
 	const missing = desired.countsJobs ? waiting - takenByUnknown(known.unexplained, counted) : 0;
-	const occupied = living.length - supply.length;
+	// Who takes no job is nobody's runner, but one more pod while a job waits; then it goes as any surplus one does.
+	const useless = [...supply.sick, ...supply.late];
+	const usable =
+		missing + desired.spare > 0 || passing.extra ? supply.available : [...useless, ...supply.available];
+	const occupied = living.length - usable.length;
 	// A runner for another job, or a spare one, would take the jobs that do not count as well: a probe is only for where there is none.
 	const probe = probeOf(jobs, open.statuses, unassigned, nowMs);
 	const probes = desired.countsJobs && probe.now && occupied < desired.max ? 1 : 0;
 	soonest.at(probe.changesMs);
 	const forJobs = desired.countsJobs || desired.spare > 0 ? occupied : 0;
-	const need = forJobs + Math.max(desired.spare + missing, probes);
+	// All that are available have passed by a job.
+	const another = desired.countsJobs && passing.extra ? usable.length + 1 : 0;
+	const need = forJobs + Math.max(desired.spare + missing, probes, another);
 	// With metrics the larger number counts, never the sum: metrics count the same jobs (#1962).
 	const floor = Math.max(desired.min, desired.suggestion ?? desired.min) + desired.reserved;
 	const uncapped = Math.max(need, floor);
 	const replicas = Math.max(desired.min, Math.min(desired.max, uncapped));
 
 	const surplus = Math.max(0, living.length - replicas);
-	const longestIdle = supply.filter(({ uid }) => uid !== '').toSorted(longestIdleFirst(nowMs));
+	const longestIdle = usable.filter(({ uid }) => uid !== '').toSorted(longestIdleFirst(nowMs));
 	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= desired.delayMs;
 	const mayGo = desired.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
 
+	const sick = toReplace(supply, living.length);
+	const replaced = living.filter((runner) => runner === sick || runner.uid === passing.makesRoom);
 	if (desired.ready && surplus > mayGo.length)
 		for (const runner of longestIdle.slice(mayGo.length))
 			soonest.at(idleSince(runner, nowMs) + desired.delayMs);
 	for (const ms of known.lapseMs) soonest.at(ms);
 	const { statuses } = open;
 	const { checkAfterMs } = desired;
-	const asks = asksFor(jobs, { statuses, ...known, unassigned, runners, checkAfterMs }, nowMs);
+	const asks = asksFor(
+		jobs,
+		{ statuses, ...known, unassigned, passed: passing.ask, runners, checkAfterMs },
+		nowMs,
+	);
 	for (const { dueMs } of asks) soonest.at(dueMs);
 	return {
 		desired: replicas,
 		mayGo: mayGo.map(({ uid }) => uid),
+		replace: desired.ready && !leaves ? replaced.map(({ uid }) => uid) : [],
 		held: surplus - mayGo.length,
 		living: living.length,
 		waiting,
@@ -62,6 +101,8 @@ export function demand(
 		suspect,
 		unconfirmed: open.unconfirmed,
 		uncapped,
+		supply,
+		passing,
 		...rememberedOf(jobs, known),
 		unassigned: [...unassigned].map(([job, sinceMs]) => ({ job, sinceMs })),
 		ask: asks
@@ -72,10 +113,6 @@ export function demand(
 		requeueAfterMs: soonest.inMs,
 	};
 }
-
-/** Whether the runner can take the next job: it has none, and is not being removed. */
-const isSupply = ({ phase, departing, uid }: Runner, taken: ReadonlySet<string>): boolean =>
-	(phase === 'unbound' || phase === 'starting' || phase === 'idle') && !departing && !taken.has(uid);
 
 /** Since when the runner has been idle. A clock that was set back makes it no younger than it is. */
 const idleSince = ({ idleSinceMs }: Runner, nowMs: number): number => Math.min(idleSinceMs ?? nowMs, nowMs);

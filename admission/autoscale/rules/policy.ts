@@ -99,3 +99,41 @@ export const assumedStartUpMs = minuteMs;
  * move to other sets, but for one at a time that tries again, for as long.
  */
 export const startsWithinMs = 10 * minuteMs;
+
+/**
+ * An idle runner has passed a job by if GitHub, asked after this, still calls the job queued. GitHub gives out jobs within
+ * seconds, in bad minutes within one or two.
+ */
+export const passedAfterMs = 3 * minuteMs;
+
+/** Nothing follows from it for this long: GitHub's answers about other jobs may show that it gives out none at all. */
+export const comparedAfterMs = 15 * secondMs;
+
+/** This part of the maximum, and at least one, may be tried an hour: runners for jobs that idle runners have passed by. */
+export const experimentsAnHour = 0.1;
+
+/** A runner that is made to find out about a job has this long to start and to be given the job; then nothing is concluded. */
+export const experimentWithinMs = 30 * minuteMs;
+
+/** A class of jobs that GitHub does not give to a set's runners is tried again this long after the last try began, then doubled. */
+export const againFirstMs = 10 * minuteMs;
+export const againMostMs = 4 * hourMs;
+
+/** Classes of jobs that are out at a set at once, 100 kB: of more, those that are tried again first are forgotten. */
+export const mostWithheld = 1_000;
+
+/** GitHub is asked at a time about the oldest jobs of this number of repositories that idle runners pass by. */
+export const mostPassedAsked = 3;
+
+/** At most this part of a set's runners (and at least one) is replaced as sick; if more seem sick, the doubt is wrong. */
+export const sickPart = 0.2;
+
+/** A start is late after this, and after twice the p95 of the set's last starts. */
+export const lateFirstMs = 3 * minuteMs;
+/** ... while the pod is on no node (a new GPU node takes 10 minutes), or fewer than `knownStarts` starts are known. */
+export const lateUnknownMs = 15 * minuteMs;
+export const knownStarts = 5;
+export const startsJudged = 20;
+
+/** GitHub is said to give out no jobs where this number of runners passes by jobs of several repositories; fewer may be sick. */
+export const stalledRunners = 5;

@@ -1,4 +1,5 @@
 import type { Run } from './architectures.ts';
+import { allGiven, type NotGiven } from './experiment.ts';
 import { isLiving } from './holders.ts';
 import { startsWithinMs } from './policy.ts';
 import type { Desired, FixedPart, Runner } from './types.ts';
@@ -22,6 +23,8 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	startsNoneSinceMs: number | undefined;
 	/** That has lasted for startsWithinMs. It is so until one starts, also when none is tried any longer. */
 	stuck: boolean;
+	/** Jobs that GitHub does not give to its runners. */
+	notGiven: NotGiven;
 	/** Names of its runners at the last reconcile, in lower case. */
 	runners: ReadonlySet<string>;
 }
@@ -31,6 +34,7 @@ export const unreconciled: Omit<SetFacts, 'fixed'> = {
 	ran: [],
 	places: 0,
 	waiting: 0,
+	notGiven: allGiven,
 	runners: new Set(),
 	blocked: undefined,
 	autoscaled: false,
@@ -102,7 +106,14 @@ function startsNoneSince(
 
 /** Whether jobs may now be routed to other sets: whether this one has room or is stuck has changed, or more of its jobs have no place. */
 export const bearsOnOthers = (before: SetFacts, after: SetFacts): boolean =>
-	hasRoom(before) !== hasRoom(after) || before.stuck !== after.stuck || missingIn(after) > missingIn(before);
+	hasRoom(before) !== hasRoom(after) ||
+	before.stuck !== after.stuck ||
+	missingIn(after) > missingIn(before) ||
+	before.notGiven.tries !== after.notGiven.tries ||
+	differ(before.notGiven.classes, after.notGiven.classes);
+
+const differ = (one: ReadonlySet<string>, other: ReadonlySet<string>): boolean =>
+	one.size !== other.size || [...one].some((each) => !other.has(each));
 
 const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
 

@@ -5,9 +5,9 @@ import type {
 } from '../../api/autoscale.ts';
 import { counted } from '../../api/printable.ts';
 import type { Finding } from './desired.ts';
-import { probeEveryMs } from './policy.ts';
+import { passedAfterMs, probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
-import type { Demand, Desired } from './types.ts';
+import type { Demand, Desired, Runner } from './types.ts';
 
 /** What is known of an autoscaler when its status is written. */
 interface Found {
@@ -29,6 +29,9 @@ const failures = Object.keys({
 	ReplicasContested: true,
 	Starting: true,
 	JobsSuspect: true,
+	RunnersLate: true,
+	RunnersIgnoreJobs: true,
+	NotGivenToRunners: true,
 	TooManyJobs: true,
 } satisfies Record<Exclude<AutoscalerConditionType, 'ScalingActive'>, true>) as AutoscalerConditionType[];
 
@@ -48,7 +51,8 @@ export function statusOf(
 		desiredReplicas: demand.desired,
 		lastSuccessfulScaleOutTime: grew ? seconds(nowMs) : before.lastSuccessfulScaleOutTime,
 		scheduledOverridesSummary: schedule.summary,
-		openJobs: demand.waiting + demand.running + demand.suspect + demand.unconfirmed,
+		openJobs:
+			demand.waiting + demand.running + demand.suspect + demand.unconfirmed + demand.passing.withheld.size,
 		waitingJobs: demand.waiting,
 		suspectJobs: demand.suspect + demand.unconfirmed,
 		spareReplicas: desired.spare,
@@ -83,6 +87,7 @@ function fromDemand({ desired, demand }: NonNullable<Found['reconciled']>): Find
 			reason: 'ReportedLate',
 			message: `${jobs(demand.unconfirmed)} reported long after GitHub had created ${demand.unconfirmed === 1 ? 'it' : 'them'}, and not confirmed by GitHub since, ${notCounted(demand.unconfirmed)}`,
 		});
+	found.push(...fromSupply(demand));
 	if (!desired.ready)
 		found.push({
 			type: 'Starting',
@@ -91,6 +96,43 @@ function fromDemand({ desired, demand }: NonNullable<Found['reconciled']>): Find
 				'the jobs that GitHub has queued are not known yet: until then runners are created, but not removed',
 		});
 	return found;
+}
+
+/** What is wrong with the runners that are there. */
+function fromSupply({ supply, passing }: Demand): Finding[] {
+	const found: Finding[] = [];
+	const { late, sick } = supply;
+	if (late.length > 0) {
+		const [first] = late;
+		const has = late.length === 1 ? 'has' : 'have';
+		found.push({
+			type: 'RunnersLate',
+			reason: first?.phase === 'unbound' ? 'NotScheduled' : 'NotRegistered',
+			message: `${names(late)} ${has} been starting for longer than starts take, the first since ${seconds(first?.createdMs ?? 0)}: ${late.length === 1 ? 'it does' : 'they do'} not count for waiting jobs. "kubectl runners why POD" says why a runner has not started`,
+		});
+	}
+	if (sick.length > 0)
+		found.push({
+			type: 'RunnersIgnoreJobs',
+			reason: 'JobsTakenByOthers',
+			message: `${names(sick)} ${sick.length === 1 ? 'is' : 'are'} idle, but GitHub gave jobs that waited for ${passedAfterMs / 60_000} minutes to other runners: ${sick.length === 1 ? 'it does' : 'they do'} not count for waiting jobs, and ${sick.length === 1 ? 'is' : 'are'} replaced one at a time, unless more than a fifth of the runners seem to be like that`,
+		});
+	const { withheld } = passing.memory;
+	const [out] = withheld.values();
+	if (passing.withheld.size > 0 && out)
+		found.push({
+			type: 'NotGivenToRunners',
+			reason: 'PassedByAllRunners',
+			message: `${jobs(passing.withheld.size)} ${passing.withheld.size === 1 ? 'waits' : 'wait'} though idle runners have the labels, such as those of ${out.repository} with ${out.labels.join(', ') || 'no labels'} since ${seconds(out.sinceMs)}: not counted here. Check which repositories and workflows the runner group admits. One runner tries again at ${seconds(out.againMs)}`,
+		});
+	return found;
+}
+
+/** The first few, for people. */
+function names(runners: readonly Runner[]): string {
+	const rest = runners.length - 3;
+	const first = runners.slice(0, 3).map(({ name }) => name);
+	return `${runners.length === 1 ? 'runner' : 'runners'} ${first.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 function conditionsOf(

@@ -93,6 +93,100 @@ export interface Desired {
 	ready: boolean;
 }
 
+/** How long runners of the set took from their creation until they could have a job, ms, the newest last. */
+export type StartUps = readonly number[];
+
+/** The runners that can take the next job, and those that should and, as far as is known, will not. */
+export interface Supply {
+	available: Runner[];
+	/** They have been starting for too long. The oldest is first. */
+	late: Runner[];
+	/** They are idle, and GitHub has given jobs that they had passed by to others. The longest idle is first. */
+	sick: Runner[];
+}
+
+/** Jobs of one repository with the same labels: GitHub gives all of them to a set's runners, or none. */
+export type JobClass = string & { readonly _: unique symbol };
+
+/** What a set's leader remembers of jobs that runners have passed by. The next leader finds it out anew. */
+export interface PassingMemory {
+	/** Of each class the job that waits longest, and since when it is that: ms since the epoch. */
+	heads: ReadonlyMap<JobClass, Head>;
+	/** By UID: since when runners had been idle, ms since the epoch. */
+	idle: ReadonlyMap<string, number>;
+	/** UIDs of runners that had or have had a job. */
+	worked: ReadonlySet<string>;
+	/** UIDs of idle runners that have passed by a job which another one was then given. */
+	sick: ReadonlySet<string>;
+	/** Classes of jobs that GitHub does not give to the set's runners. */
+	withheld: ReadonlyMap<JobClass, Withheld>;
+	experiment: Experiment | undefined;
+	/** Since when all available runners have passed by some job, ms since the epoch; undefined: they have not. */
+	passedMs: number | undefined;
+	/** When the experiments of the last hour began, ms since the epoch. */
+	experimentsMs: readonly number[];
+	/** When the newest runner that has started was created, ms since the epoch. */
+	startedCreatedMs: number;
+}
+
+export interface Head {
+	job: string;
+	sinceMs: number;
+}
+
+/** A class that is out at this set. */
+export interface Withheld {
+	/** It is tried again then, ms since the epoch. */
+	againMs: number;
+	tries: number;
+	sinceMs: number;
+	/** For people. */
+	repository: string;
+	labels: readonly string[];
+}
+
+/** One runner is there to find out whether GitHub gives jobs of a class to a runner that has not passed them by. */
+export interface Experiment {
+	of: JobClass;
+	startedMs: number;
+}
+
+/** Whether GitHub gives out jobs at all, as all sets of its host see it; see giving-out.ts. */
+export interface GivingOut {
+	/** GitHub gives no job to any runner: nothing is concluded, and nothing is made. */
+	stalled: boolean;
+	/** When that was last so, ms since the epoch: what was passed by before proves nothing. */
+	stalledMs: number;
+}
+
+/** What the set's idle runners have passed by, and what follows; see experiment.ts. */
+export interface Passing {
+	memory: PassingMemory;
+	/** Keys of waiting jobs that do not count: GitHub does not give their class to the set's runners. */
+	withheld: Set<string>;
+	/** A runner more is needed: all that are there have passed by the job. */
+	extra: boolean;
+	/** UID of the idle runner that gives its place to that one; undefined: there is room, or nothing to find out. */
+	makesRoom: string | undefined;
+	/** Jobs that GitHub is to be asked about, and when: ms since the epoch. */
+	ask: Map<string, number>;
+	/** Jobs that all idle runners have passed by, the oldest of each of a few repositories, and since when. */
+	passed: { repository: string; sinceMs: number }[];
+	/** Idle runners that are available. */
+	idle: number;
+	/** A runner has been given a job since the last reconcile. */
+	taken: boolean;
+	/** When this changes by itself, ms since the epoch. */
+	changesMs: number[];
+}
+
+/** What is known of the set's runners from its earlier reconciles, and of GitHub from other sets. */
+export interface SupplyDoubts {
+	memory: PassingMemory;
+	startUpsMs: StartUps;
+	giving: GivingOut;
+}
+
 /** How a job counts, and why not. */
 export type JobStatus =
 	/** It waits for a runner. */
@@ -108,13 +202,17 @@ export type JobStatus =
 	/** An event that came long after GitHub had created it opened it, GitHub has not confirmed it, and no runner of the set has it. */
 	| 'unconfirmed'
 	/** No idle runner has taken it for minutes, and GitHub has not confirmed it. */
-	| 'suspect';
+	| 'suspect'
+	/** GitHub gives jobs of its class to none of the set's runners. */
+	| 'withheld';
 
 export interface Demand {
 	/** How many runners are wanted: `min` to `max`. Surplus runners that can't be removed yet are not in it. */
 	desired: number;
 	/** UIDs of surplus runners that may be removed, the longest idle first. */
 	mayGo: string[];
+	/** UIDs of idle runners that are replaced though they are not too many: they are sick, or make room to find out who is. */
+	replace: string[];
 	/** Runners above `desired` that can't be removed yet: not idle for long enough, or busy. */
 	held: number;
 	/** Runners that have not ended. */
@@ -127,6 +225,10 @@ export interface Demand {
 	unconfirmed: number;
 	/** What would be wanted if there were no maximum. */
 	uncapped: number;
+	/** Which runners can take the next job, and which do not though they should. */
+	supply: Supply;
+	/** What they have passed by, with what is to be remembered of it. */
+	passing: Passing;
 	/**
 	 * Jobs that a runner has by its own job signals, though GitHub has not said so. All of them, to be remembered (boundTo,
 	 * without endedMs). No runner has a job that is in neither list any longer (no boundTo, no endedMs), unless GitHub has named

@@ -53,6 +53,11 @@ export function whyWaits(
 				message:
 					'no idle runner has taken it for minutes: it counts again once GitHub confirms it, or a runner takes a job with the same labels',
 			};
+		case 'withheld':
+			return {
+				reason: 'NotGivenToRunners',
+				message: `GitHub does not give it to runners of ${set?.key ?? 'its set'}, though idle ones have its labels: see whether their runner group admits the repository and the workflow. One runner tries again from time to time`,
+			};
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };
 			return set && withGroup(forRunner(set), set.key, labels);

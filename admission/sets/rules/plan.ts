@@ -68,6 +68,8 @@ export interface Demanded {
 	desired: number;
 	/** UIDs of the runners that may go because they are too many, the first one first. */
 	mayGo: readonly string[];
+	/** UIDs of idle runners that are replaced though they are not too many. */
+	replace: readonly string[];
 }
 
 export interface SetState {
@@ -120,7 +122,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const staying = active.filter(({ departing }) => !departing);
 	// Departing runners are part of the number that an autoscaler asks for, but not of `replicas`.
 	const counted = demanded ? active : staying;
-	const chosen = choose(staying, counted, wanted, most, set.templateHash, nowMs, demanded?.mayGo);
+	const chosen = choose(staying, counted, wanted, most, set.templateHash, nowMs, demanded);
 	const victims = set.credentialsMissing ? [] : [...chosen];
 	const release = victims.filter(({ notBeforeMs = 0 }) => notBeforeMs <= nowMs);
 
@@ -168,7 +170,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
  * The runners to release: never a busy one, the least useful first.
  *
  * @param counted the runners that `wanted` and `most` count
- * @param mayGo of the surplus runners only these may go, in this order; undefined: any
+ * @param demanded of the surplus runners only those that may go do, in this order; undefined: any
  */
 function* choose(
 	staying: readonly Owner[],
@@ -177,10 +179,11 @@ function* choose(
 	most: number,
 	templateHash: string,
 	nowMs: number,
-	mayGo: readonly string[] | undefined,
+	demanded: Demanded | undefined,
 ): Generator<Owner> {
 	const old = (owner: Owner) => owner.templateHash !== templateHash;
-	const turns = mayGo && new Map(mayGo.map((uid, turn) => [uid, turn]));
+	const turns = demanded && new Map(demanded.mayGo.map((uid, turn) => [uid, turn]));
+	const replace = new Set(demanded?.replace);
 	const turn = ({ uid }: Owner) => turns?.get(uid) ?? -1;
 	const order = expendableFirst(old);
 	const idleOrNot = staying
@@ -194,7 +197,8 @@ function* choose(
 		// A new runner is idle as soon as one that is not idle yet. An idle one is replaced when enough others can take a job.
 		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
 		const tooMany = excess > 0 && (turns?.has(owner.uid) ?? true);
-		if (!tooMany && !outdated && !owner.unfit && !isLost(owner, nowMs)) continue;
+		const replaced = owner.unfit || (owner.phase === 'idle' && replace.has(owner.uid));
+		if (!tooMany && !outdated && !replaced && !isLost(owner, nowMs)) continue;
 		excess -= 1;
 		if (owner.phase === 'idle') available -= 1;
 		yield owner;

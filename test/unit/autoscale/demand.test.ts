@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { nothingPassed } from '../../../admission/autoscale/rules/experiment.ts';
 import type { Job } from '../../../admission/autoscale/rules/types.ts';
 import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
@@ -214,11 +215,14 @@ test('when to reconcile again: only where a runner may be removed then', () => {
 });
 
 test('nothing is asked for and nothing is wrong', () => {
-	const { statuses, ...rest } = asked([], []);
+	const { statuses, supply, passing, ...rest } = asked([], []);
 	assert.is(statuses.size, 0);
+	assert.equal(supply, { available: [], late: [], sick: [] });
+	assert.equal(passing.memory, nothingPassed);
 	assert.equal(rest, {
 		desired: 0,
 		mayGo: [],
+		replace: [],
 		held: 0,
 		living: 0,
 		waiting: 0,

@@ -229,7 +229,10 @@ test('100 random histories: never more than desired + surge, never a busy one to
 
 /** For the target of an autoscaler: so many wanted, and of these owners the first ones may go. */
 const demanding = (desired: number, list: Owner[], mayGo = 0, more: Partial<SetState> = {}): SetState =>
-	state(99, { demanded: { desired, mayGo: list.slice(0, mayGo).map(({ uid }) => uid) }, ...more });
+	state(99, {
+		demanded: { desired, mayGo: list.slice(0, mayGo).map(({ uid }) => uid), replace: [] },
+		...more,
+	});
 
 const demandTable: [string, string, number, number, string, Partial<SetState>?][] = [
 	['what is missing is created', 'busy idle', 5, 0, 'create 3'],
@@ -293,8 +296,23 @@ for (const [promise, list, desired, mayGo, expected, more] of demandTable) {
 test('of an autoscaler: several may go, and the first one is the first in its list', () => {
 	const [old, young] = [owner('idle', { createdMs: 1 }), owner('idle', { createdMs: 2 })];
 	const mayGo = [young.uid, old.uid];
-	const gone = (desired: number) => planned([old, young], state(0, { demanded: { desired, mayGo } })).release;
+	const gone = (desired: number) =>
+		planned([old, young], state(0, { demanded: { desired, mayGo, replace: [] } })).release;
 	assert.equal([gone(1), gone(0)], [[young], [young, old]]);
+});
+
+test('of an autoscaler: one that is to be replaced goes though it is not too many, if it is idle', () => {
+	for (const [phase, goes] of [
+		['idle', true],
+		['starting', false],
+		['busy', false],
+	] as const) {
+		const sick = owner(phase, { createdMs: 1 });
+		const list = [sick, owner('idle', { createdMs: 2 })];
+		const demanded = { desired: 2, mayGo: [], replace: [sick.uid] };
+		const { release, create } = planned(list, state(0, { demanded }));
+		assert.equal([release, create], [goes ? [sick] : [], 0], phase);
+	}
 });
 
 test('of an autoscaler: it waits for jobs only where more work than are wanted, as when the maximum is lowered', () => {

@@ -1,0 +1,154 @@
+/** Supply is what will take the job: runners that hang, that never start, and jobs that GitHub gives to none of them. */
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import { hour, minute, second } from './given.ts';
+import { SupplyWorld, type Waiting } from './supply-world.ts';
+
+const test = suite('supply');
+const waitOf = ({ openedMs, startedMs = Number.POSITIVE_INFINITY }: Waiting) => startedMs - openedMs;
+
+test('an idle runner that hangs (ARC #4602): the job has another one within 6 minutes, and the sick one is replaced', () => {
+	const world = new SupplyWorld({ max: 10, isSick: (nth) => nth === 1 });
+	const job = world.queue({ runsMs: 20 * minute });
+	world.pass(6 * minute);
+	assert.ok(waitOf(job) <= 6 * minute, `${waitOf(job) / second} s`);
+	assert.equal([world.made, world.replaced], [2, 1]);
+	assert.is(
+		world.living.some(({ name }) => name === 'r1'),
+		false,
+	);
+});
+
+test('the only runner that may be hangs: it makes room for another one', () => {
+	const world = new SupplyWorld({ max: 1, isSick: (nth) => nth === 1 });
+	const job = world.queue();
+	world.pass(6 * minute);
+	assert.ok(waitOf(job) <= 6 * minute, `${waitOf(job) / second} s`);
+	assert.is(world.most, 1);
+});
+
+test('GitHub cannot be asked: nothing is concluded from what idle runners pass by', () => {
+	const world = new SupplyWorld({ max: 10, isSick: (nth) => nth === 1, answers: false });
+	world.queue();
+	world.pass(25 * minute);
+	assert.equal([world.made, world.experimentsMs], [1, []]);
+});
+
+test('a pod that stays pending: one substitute after 15 minutes; where that starts the pod is late, and no more wait for it', () => {
+	const world = new SupplyWorld({
+		max: 10,
+		startMs: (nth) => (nth === 1 ? Number.POSITIVE_INFINITY : 30 * second),
+	});
+	const job = world.queue();
+	world.pass(16 * minute);
+	assert.ok(waitOf(job) <= 16 * minute);
+	assert.is(world.made, 2);
+	const [second2, third] = [world.queue(), world.queue()];
+	world.pass(minute);
+	assert.ok(waitOf(second2) <= minute && waitOf(third) <= minute);
+});
+
+test('no pod starts: the cluster is not filled with them', () => {
+	const world = new SupplyWorld({ max: 10, startMs: () => Number.POSITIVE_INFINITY });
+	world.queue();
+	world.pass(24 * hour, undefined, minute);
+	assert.is(world.most, 2);
+});
+
+test('one job that no runner is given, for 24 hours: at most 10 runners are made', () => {
+	for (const max of [5, 10, 20, 50]) {
+		const world = new SupplyWorld({ max });
+		world.queue({ unassignable: true });
+		let most = 0;
+		world.pass(
+			24 * hour - minute,
+			() => {
+				most = Math.max(most, world.living.length);
+			},
+			20 * second,
+		);
+		assert.ok(world.made <= 10, `maximum ${max}: ${world.made} runners`);
+		assert.ok(most <= 2, `${most} at once`);
+		assert.is(world.demand?.passing.withheld.size, 1);
+		assert.ok(world.asks < 150, `${world.asks} calls`);
+	}
+});
+
+test('1,000 jobs that no runner is given, of one repository with 50 label sets: at most 2 experiments an hour, and others wait as without', () => {
+	const waits = (hostile: boolean) => {
+		const world = new SupplyWorld({ max: 20 });
+		for (let nth = 0; hostile && nth < 1_000; nth++)
+			world.queue({ unassignable: true, repository: 'evil/app', labels: ['self-hosted', `l${nth % 50}`] });
+		const honest: Waiting[] = [];
+		let next = 0;
+		world.pass(
+			6 * hour,
+			() => {
+				if (world.nowMs >= next) {
+					honest.push(world.queue({ labels: ['self-hosted', 'l1'], runsMs: 5 * minute }));
+					next = world.nowMs + 2 * minute;
+				}
+			},
+			30 * second,
+		);
+		const { experimentsMs } = world;
+		for (const [index, ms] of experimentsMs.entries())
+			assert.ok(experimentsMs.slice(index).filter((other) => other < ms + hour).length <= 2, 'in an hour');
+		assert.ok(world.most <= 20);
+		const taken = honest.filter(({ startedMs }) => startedMs !== undefined).map(waitOf);
+		return {
+			p95: taken.sort((one, other) => one - other)[Math.floor(taken.length * 0.95)] ?? 0,
+			left: honest.length - taken.length,
+		};
+	};
+	const [without, beside] = [waits(false), waits(true)];
+	assert.ok(beside.p95 <= without.p95, `${beside.p95} > ${without.p95}`);
+	assert.ok(beside.left <= without.left);
+});
+
+test('GitHub gives out nothing for 3 hours with 100 idle runners: none is made, none is replaced, and all jobs run then', () => {
+	const world = new SupplyWorld({
+		max: 200,
+		delayMs: 6 * hour,
+		stalled: (ms) => ms > 5 * minute && ms < 3 * hour,
+	});
+	world.give(100);
+	world.pass(5 * minute);
+	const jobs = Array.from({ length: 30 }, (_, nth) => world.queue({ repository: `octo/app-${nth % 3}` }));
+	world.pass(3 * hour - 6 * minute);
+	assert.equal([world.made, world.replaced, world.experimentsMs.length], [100, 0, 0]);
+	world.pass(10 * minute);
+	assert.ok(jobs.every(({ startedMs }) => startedMs !== undefined));
+	assert.equal([world.made, world.replaced], [100, 0]);
+});
+
+test('many that are sick: no more than a fifth is replaced at a time, and none where more seem so', () => {
+	const world = new SupplyWorld({ max: 20, delayMs: 6 * hour, isSick: (nth) => nth <= 6 });
+	world.give(6);
+	world.pass(minute);
+	const job = world.queue();
+	world.pass(7 * minute);
+	assert.ok(waitOf(job) <= 6 * minute);
+	assert.is(world.replaced, 0);
+	assert.is(world.demand?.supply.sick.length, 6);
+	const next = world.queue();
+	world.pass(minute);
+	assert.ok(waitOf(next) <= minute, 'they are no supply');
+});
+
+test('a class that GitHub gives again is tried, and counts at once when a runner takes one of its jobs', () => {
+	const world = new SupplyWorld({ max: 20 });
+	const some = [
+		world.queue({ unassignable: true }),
+		world.queue({ unassignable: true }),
+		world.queue({ unassignable: true }),
+	];
+	world.pass(hour);
+	assert.is(world.demand?.passing.withheld.size, 3);
+	for (const each of some) each.unassignable = false;
+	world.pass(3 * hour);
+	assert.ok(some.every(({ startedMs }) => startedMs !== undefined));
+	assert.is(world.demand?.passing.memory.withheld.size, 0);
+});
+
+test.run();
