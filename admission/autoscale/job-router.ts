@@ -126,7 +126,10 @@ export class JobRouter {
 			for (const { job } of book.values())
 				if (job.runnerName !== undefined && appeared.has(job.runnerName.toLowerCase()))
 					if (sets.index.covers(set, job)) this.#assign(job.key, set);
-		const waiting = book.of(set).filter(({ job }) => waitsForRunner(job)).length;
+		// Those that it is not given take no place.
+		const withheld = scaled?.demand.passing.withheld;
+		const waits = ({ job }: Entry) => waitsForRunner(job) && !withheld?.has(job.key);
+		const waiting = book.of(set).filter(waits).length;
 		const nowMs = clock.now();
 		const after = {
 			...afterReconcile(facts, runners, scaled?.desired, waiting, nowMs),

@@ -16,8 +16,10 @@ import {
 	deleteObject,
 	deleteUnlessChanged,
 	getObject,
+	itemsOf,
 	listObjects,
 	mergePatch,
+	metadataOnly,
 	unlessChanged,
 } from '../kube/objects.ts';
 import { foldName } from '../runner/github-name.ts';
@@ -43,9 +45,6 @@ interface Metadata {
 
 /** Time limit of one call to the API server during a review, so that several calls fit into one review. */
 const callWithinMs = 2_500;
-
-/** A list of objects without their spec and status (kubernetes.io/docs/reference/using-api/api-concepts/). */
-const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 /** Of such a list of a namespace's pods, in bytes: some 500 pods, unless somebody has filled their annotations. */
 const mostBytesOfNames = 2 * 1024 * 1024;
@@ -137,9 +136,9 @@ export class RunnerPods {
 		const path = collectionPath(resources.pods, namespace);
 		const limits = { timeoutMs: callWithinMs, mostBytes: mostBytesOfNames };
 		const options = { query: { resourceVersion: '0' }, accept: metadataOnly, ...limits };
-		const list = this.#client.request<{ items: KubeObject[] }>('GET', path, options);
+		const list = this.#client.request<{ items: KubeObject[] | null }>('GET', path, options);
 		const items = await list.then(
-			(answer) => answer.items,
+			(answer) => itemsOf(answer),
 			(error: unknown) => {
 				if (isTooLarge(error)) return undefined;
 				throw error;

@@ -1,7 +1,7 @@
 import { autoscaleKinds, type WorkflowJob } from '../../api/autoscale.ts';
 import { collectionPath, objectPath } from '../../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError } from '../../kube/client.ts';
-import { createObject, getObject, mergePatch } from '../../kube/objects.ts';
+import { createObject, getObject, itemsOf, mergePatch, metadataOnly } from '../../kube/objects.ts';
 import { sameName } from '../../runner/github-name.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -34,11 +34,9 @@ interface JobRecordsOptions {
  */
 export type Written = 'recorded' | 'unchanged' | 'overflow' | 'no-set' | 'absent';
 
-/** A list of objects without their specs. */
-const metadataOnly = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io';
 interface MetadataList {
 	metadata?: { continue?: string };
-	items: { metadata: { labels?: Record<string, string> } }[];
+	items: { metadata: { labels?: Record<string, string> } }[] | null;
 }
 
 const resource = autoscaleKinds.workflowJob;
@@ -155,7 +153,7 @@ export class JobRecords {
 					accept: metadataOnly,
 					query,
 				});
-				for (const { metadata } of list.items) counted.add(potOfLabels(metadata.labels));
+				for (const { metadata } of itemsOf(list)) counted.add(potOfLabels(metadata.labels));
 				next = list.metadata?.continue || undefined;
 			} while (next !== undefined && counted.size < 2 * mostRecords);
 		} catch (error) {

@@ -41,5 +41,11 @@ test('with a version: a conflict where the pod has changed, and gone where it is
 	assert.is(await pods.patch(pod, change, version), 'conflict');
 	assert.is(await pods.patch({ ...pod, uid: 'another' }, change, version), 'gone');
 });
+test('pods whose names begin so: none in a namespace without pods, of which the API server lists null', async () => {
+	const { pods, pod } = setUp();
+	assert.equal(await pods.beginningWith('empty', 'r', 5), []);
+	const [found] = (await pods.beginningWith(pod.namespace, 'r', 5)) as { metadata: { name: string } }[];
+	assert.is(found?.metadata.name, 'r1');
+});
 
 test.run();

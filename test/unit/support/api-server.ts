@@ -21,6 +21,7 @@ interface Call extends Address {
 	path: string;
 	body: unknown;
 	query: Query;
+	accept?: string | undefined;
 }
 
 /** What goes wrong with a call: an HTTP error, no answer until the caller's limit, or an answer that is late. */
@@ -239,6 +240,7 @@ export class ApiServer implements KubeClient {
 			path,
 			body: typeof options.body === 'string' ? JSON.parse(options.body) : copy(options.body),
 			query: options.query ?? {},
+			accept: options.accept,
 		};
 		this.calls.push(call);
 		if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, options.signal);
@@ -386,7 +388,7 @@ export class ApiServer implements KubeClient {
 		return { resources: resources.map((one) => ({ name: one.slice(collection.length) })) };
 	}
 
-	#list({ collection, namespace, query }: Call): unknown {
+	#list({ collection, namespace, query, accept }: Call): unknown {
 		const all = [...(this.#objects.get(collection)?.entries() ?? [])]
 			.filter(([, object]) => matches(object, namespace, query))
 			.sort(([a], [b]) => (a < b ? -1 : 1));
@@ -399,7 +401,11 @@ export class ApiServer implements KubeClient {
 				resourceVersion: `${this.#version}`,
 				...(more ? { continue: more, remainingItemCount: left.length - page.length } : {}),
 			},
-			items: page.map(([, { apiVersion: _version, kind: _kind, ...item }]) => item), // as real lists have them
+			// As real lists have them: without a kind, and null where only metadata is asked for and there is none.
+			items:
+				page.length === 0 && accept?.includes('PartialObjectMetadataList')
+					? null
+					: page.map(([, { apiVersion: _version, kind: _kind, ...item }]) => item),
 		};
 	}
 
