@@ -168,6 +168,8 @@ export class PostMortems {
 		const facts = { pod: objectKey({ namespace, name }), set: set?.name, reason, exitCode, container, node };
 		log.warn({ ...facts, job: job?.name, by, detail }, 'a runner ended otherwise than with its job');
 		const ran = job ? `. Its job: ${job.name}${job.url ? ` ${job.url}` : ''}` : '';
+		// The guard has said it on the pod, when it allowed the deletion.
+		if (reason === 'break-glass') return;
 		const subject = podSubject({ namespace, name, uid });
 		events.send(subject, 'Warning', camelCase(reason), 'Run', `${endText(entry)}${ran}`);
 	}

@@ -62,7 +62,7 @@ export const mostRequestsOfOneConnection = 200;
  * left after a while without a review are hardly taken in the moment in which they are closed. A review that is lost in that
  * moment fails with 500, for client-go repeats no POST; an eviction passes.
  */
-export const quietBeforeCloseMs = 1_000;
+export const quietBeforeCloseMs = 3_000;
 export const mostBeforeCloseMs = 10_000;
 
 /** Reviews of unauthenticated callers that wait for their turn: half a second's worth of the worst. */

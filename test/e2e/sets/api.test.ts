@@ -257,7 +257,7 @@ test('a pod that an older server makes, with a name of its template’s own, is 
 	const made = JSON.parse(stdout) as Pod;
 	assert.equal(
 		made.spec?.containers?.[0]?.env?.map(({ name }) => name),
-		['RUNNER_NAME', 'RUNNER_ORG', 'RUNNER_TOKEN'],
+		['RUNNER_NAME', 'RUNNER_ORG', 'RUNNER_TOKEN', 'ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE'],
 	);
 	assert.is(made.spec?.restartPolicy, 'Never');
 });
