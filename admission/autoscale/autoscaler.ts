@@ -56,6 +56,8 @@ export interface AutoscalerDependencies {
 	namespace: string;
 	/** Kinds of sets that are reconciled. */
 	kinds: readonly SetKind<RunnersSet>['kind'][];
+	/** Whether GitHub has shown the idle runner of a pod offline for minutes, by the pod's UID. */
+	isOffline?: (uid: string) => boolean;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -204,10 +206,10 @@ export class Autoscaler implements DemandSource {
 		set: S,
 		owners: readonly OwnedRunner[],
 	): SetDemand | undefined {
-		const { autoscaleCache, clock } = this.#dependencies;
+		const { autoscaleCache, isOffline, clock } = this.#dependencies;
 		const { namespace = '', name } = set.metadata;
 		const key = setKey({ kind: kind.kind, namespace, name });
-		const runners = this.#memoryOf(key).runnersSeen(owners, kind.podName, clock.now());
+		const runners = this.#memoryOf(key).runnersSeen(owners, kind.podName, clock.now(), isOffline);
 		// Whether it has an autoscaler can't be known: it is filled up to its replicas, and none of its runners is removed.
 		if (!autoscaleCache.synced) return keptAt(set.spec.replicas ?? 1, set, undefined);
 		const autoscaler = this.#targets.acting(key);

@@ -19,12 +19,17 @@ const kinds = { runnerset: 'RunnerSet', runnerdeployment: 'RunnerDeployment' } a
 /** HorizontalRunnerAutoscalers: the leader says how many runners their targets need. */
 export function autoscalingCapability({ controllers, ...options }: AutoscalingOptions) {
 	return {
-		lead({ client, cache, setsCache }: Term): LeaderPart & { demand: DemandSource } {
+		/** @param isOffline whether GitHub has shown the idle runner of a pod offline for minutes */
+		lead(
+			{ client, cache, setsCache }: Term,
+			isOffline: (uid: string) => boolean,
+		): LeaderPart & { demand: DemandSource } {
 			const autoscaleCache = new AutoscaleCache({ ...options, client }, options.namespace);
 			const autoscaler = new Autoscaler({
 				...options,
 				client,
 				cache,
+				isOffline,
 				setsCache,
 				autoscaleCache,
 				kinds: controllers.map((name) => kinds[name]),

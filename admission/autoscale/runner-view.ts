@@ -7,7 +7,11 @@ import type { OwnedRunner } from '../sets/owners.ts';
 import type { Runner, RunOfJob } from './rules/types.ts';
 
 /** A set's runner as the rules of the autoscaler see it. `podName`: of its pod, by which it registers. */
-export function runnerView(owner: OwnedRunner, podName: (owner: string) => string): Runner {
+export function runnerView(
+	owner: OwnedRunner,
+	podName: (owner: string) => string,
+	isOffline: (podUid: string) => boolean = () => false,
+): Runner {
 	const { uid, phase, departing, createdMs, sinceMs, pod, runner } = owner;
 	const waits = phase === 'unbound' || phase === 'starting' || phase === 'idle';
 	const signals = runner?.signals ?? [];
@@ -25,6 +29,7 @@ export function runnerView(owner: OwnedRunner, podName: (owner: string) => strin
 		idleSinceMs: waits ? Math.max(sinceMs ?? createdMs, lastJobMs(pod) ?? 0) : undefined,
 		busySinceMs: phase === 'busy' ? sinceMs : undefined,
 		worked,
+		offline: isOffline(runner?.uid ?? ''),
 		node: pod?.spec?.nodeName,
 		job: runner && jobOf(runner.signals, jobNow(runner)?.job),
 	};

@@ -49,13 +49,18 @@ export class SetMemory {
 	}
 
 	/** The set's runners now. */
-	runnersSeen(owners: readonly OwnedRunner[], podName: (owner: string) => string, nowMs: number): Runner[] {
+	runnersSeen(
+		owners: readonly OwnedRunner[],
+		podName: (owner: string) => string,
+		nowMs: number,
+		isOffline?: (podUid: string) => boolean,
+	): Runner[] {
 		const before = this.#busySeenMs;
 		const busy = new Map<string, number>();
 		const idle = new Map<string, number>();
 		const starting = new Set<string>();
 		const runners = owners.map((owner) => {
-			const runner = runnerView(owner, podName);
+			const runner = runnerView(owner, podName, isOffline);
 			if ((runner.idleSinceMs ?? nowMs) > nowMs) {
 				runner.idleSinceMs = Math.min(nowMs, this.#idleSeenMs.get(runner.uid) ?? nowMs);
 				idle.set(runner.uid, runner.idleSinceMs);

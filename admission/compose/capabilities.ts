@@ -85,7 +85,7 @@ export function createCapabilities(
 		/** What the leader runs during a term. */
 		leaderParts(term: Term): LeaderPart[] {
 			const guarding = guard.lead(term);
-			const scaling = autoscaling?.lead(term);
+			const scaling = autoscaling?.lead(term, guarding.isOffline);
 			const saying = versions.lead(term);
 			return [
 				guarding,

@@ -17,6 +17,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
 import { looksOver, overwrites, planMarks, type Sighting } from './rules/busy-marks.ts';
+import { isOffline, type OfflineLists, withList } from './rules/offline.ts';
 import type { IdleLists } from './rules/second-try.ts';
 
 /** How often it is checked which scopes are due for a list. */
@@ -87,6 +88,8 @@ export class BusyPolling {
 	readonly #overSinceMs = new Map<string, number>();
 	/** By pod UID: the lists that have shown it idle and online, up to the last one. */
 	readonly #idleLists = new Map<string, IdleLists>();
+	/** By pod UID: the lists that have shown it idle and offline, up to the last one. */
+	readonly #offlineLists = new Map<string, OfflineLists>();
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
 	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
@@ -117,6 +120,7 @@ export class BusyPolling {
 			if (change === 'deleted') {
 				this.#overSinceMs.delete(uid);
 				this.#idleLists.delete(uid);
+				this.#offlineLists.delete(uid);
 				this.#runsSinceMs.delete(uid);
 				this.#written.delete(uid);
 				return;
@@ -145,6 +149,22 @@ export class BusyPolling {
 	/** The last lists, without a gap, that have shown the pod's runner idle and online; undefined: the last one did not. */
 	idleLists({ uid }: Pick<RunnerPod, 'uid'>): IdleLists | undefined {
 		return this.#idleLists.get(uid);
+	}
+
+	/** Whether GitHub's lists have shown the idle runner offline for long enough to believe it. */
+	isOffline(uid: string): boolean {
+		return isOffline(this.#offlineLists.get(uid));
+	}
+
+	#noteOffline(pods: Group['pods'], snapshot: Snapshot): void {
+		const offline = pods.filter(({ runnerName }) => isIdleOffline(seen(snapshot, runnerName)));
+		const others = { offline: offline.length, all: pods.length };
+		const uids = new Set(offline.map(({ uid }) => uid));
+		for (const { uid } of pods) {
+			const lists = withList(this.#offlineLists.get(uid), uids.has(uid), others, snapshot.startedAtMs);
+			if (lists) this.#offlineLists.set(uid, lists);
+			else this.#offlineLists.delete(uid);
+		}
 	}
 
 	#noteIdle(uid: string, { runner, atMs }: Pick<Sighting, 'runner' | 'atMs'>): void {
@@ -296,6 +316,7 @@ export class BusyPolling {
 			poll.snapshot = snapshot;
 			failed = false;
 			poll.nextMs = snapshot.startedAtMs + this.#expectedMs(key);
+			this.#noteOffline(group.pods, snapshot);
 			for (const pod of group.pods) {
 				const sighting = seen(snapshot, pod.runnerName);
 				this.#noteIdle(pod.uid, sighting);
@@ -368,6 +389,9 @@ export class BusyPolling {
 		});
 	}
 }
+
+const isIdleOffline = ({ runner }: Pick<Sighting, 'runner'>): boolean =>
+	runner?.status === 'offline' && !runner.busy;
 
 const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs'> => ({
 	runner: runnerNamed(snapshot, runnerName),

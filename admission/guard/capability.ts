@@ -66,6 +66,8 @@ interface GuardOptions {
 interface GuardLeaderPart extends LeaderPart {
 	/** The recorded deletions that wait, by pod key: for the leader's report. */
 	waiting: () => ReadonlyMap<string, WaitingDeletion>;
+	/** Whether GitHub has shown the idle runner of this pod offline for minutes. */
+	isOffline: (uid: string) => boolean;
 }
 
 /** `quiet`: shared by reviews, loops and sets, so that none of them waits once more for what another has waited for. */
@@ -165,6 +167,7 @@ function lead(options: SharedOptions, term: Term): GuardLeaderPart {
 	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
 	return {
 		waiting: () => waiting.all,
+		isOffline: (uid) => busy.isOffline(uid),
 		loops: [
 			(signal) => busy.run(signal),
 			(signal) => registrations.run(signal),

@@ -72,8 +72,13 @@ function doubtedMs(jobs: readonly Job[], { unknown, statuses }: AskFacts): Map<s
 	return doubted;
 }
 
+/** A time of the future is none: the clock was set back since, and GitHub is asked again. */
+const past = (ms: number | undefined, nowMs: number): number => (ms === undefined || ms > nowMs ? 0 : ms);
+
 function askAt(job: Job, facts: AskFacts, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
-	const { key, openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
+	const { key, openedMs, stateMs } = job;
+	const confirmedMs = past(job.confirmedMs, nowMs);
+	const checkedMs = past(job.checkedMs, nowMs);
 	const openMs = Math.max(openedMs, stateMs);
 	switch (facts.statuses.get(key)) {
 		case 'unconfirmed': {

@@ -3,7 +3,8 @@ import { isProven, type Proofs, probeOf, proofsOf, unassignedSince } from './dou
 import { judgePassing, noDoubts } from './experiment.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
 import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
-import { lateMs, supplyOf, toReplace } from './supply.ts';
+import { sickEveryMs } from './policy.ts';
+import { lateMs, replacement, supplyOf } from './supply.ts';
 import type { Demand, Desired, Job, JobStatus, Runner, SupplyDoubts } from './types.ts';
 
 /**
@@ -76,11 +77,14 @@ export function demand(
 	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= desired.delayMs;
 	const mayGo = desired.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
 
-	const sick = toReplace(supply, living.length);
-	const replaced = living.filter((runner) => runner === sick || runner.uid === passing.makesRoom);
+	const may = desired.ready && !leaves;
+	const before = doubts.memory.replacements;
+	const sick = may ? replacement(supply, before, living.length, nowMs) : { runner: undefined, after: before };
+	const replaced = living.filter(({ uid }) => uid === sick.runner?.uid || uid === passing.makesRoom);
 	if (desired.ready && surplus > mayGo.length)
 		for (const runner of longestIdle.slice(mayGo.length))
 			soonest.at(idleSince(runner, nowMs) + desired.delayMs);
+	for (const ms of sick.after.beganMs) soonest.at(ms + sickEveryMs);
 	for (const ms of known.lapseMs) soonest.at(ms);
 	const { statuses } = open;
 	const { checkAfterMs } = desired;
@@ -93,7 +97,7 @@ export function demand(
 	return {
 		desired: replicas,
 		mayGo: mayGo.map(({ uid }) => uid),
-		replace: desired.ready && !leaves ? replaced.map(({ uid }) => uid) : [],
+		replace: may ? replaced.map(({ uid }) => uid) : [],
 		held: surplus - mayGo.length,
 		living: living.length,
 		waiting,
@@ -102,7 +106,7 @@ export function demand(
 		unconfirmed: open.unconfirmed,
 		uncapped,
 		supply,
-		passing,
+		passing: { ...passing, memory: { ...passing.memory, replacements: sick.after } },
 		...rememberedOf(jobs, known),
 		unassigned: [...unassigned].map(([job, sinceMs]) => ({ job, sinceMs })),
 		ask: asks

@@ -1,5 +1,6 @@
 import type { Holders } from './holders.ts';
 import { classOf } from './job-class.ts';
+import { confirmedMs, idleMs, Passers } from './passers.ts';
 import {
 	againFirstMs,
 	againMostMs,
@@ -7,6 +8,7 @@ import {
 	experimentsAnHour,
 	experimentWithinMs,
 	mostPassedAsked,
+	mostWaitingKnown,
 	mostWithheld,
 	passedAfterMs,
 } from './policy.ts';
@@ -24,11 +26,16 @@ import type {
 	Withheld,
 } from './types.ts';
 
+const hourMs = 60 * 60_000;
+
 export const nothingPassed: PassingMemory = {
+	atMs: 0,
 	heads: new Map(),
+	waiting: new Map(),
 	idle: new Map(),
 	worked: new Set(),
 	sick: new Set(),
+	replacements: { uid: undefined, beganMs: [] },
 	withheld: new Map(),
 	experiment: undefined,
 	passedMs: undefined,
@@ -62,109 +69,158 @@ interface PassingFacts {
  * passed it by, is given a job of the class, those that had are sick. If it passes it by as well, the class is not for this
  * set, and is tried again later and later. There is one experiment at a time, and few an hour, whatever waits.
  */
-export function judgePassing(before: PassingMemory, facts: PassingFacts, nowMs: number): Passing {
-	const { runners, supply, giving } = facts;
-	const byKey = new Map(facts.waiting.map((job) => [job.key, job]));
+export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: number): Passing {
+	const before = memory.atMs > nowMs ? withoutFuture(memory, nowMs) : memory;
+	const { runners, giving } = facts;
 	const taking = takers(before, facts);
 	const heads = headsOf(before, facts.waiting, nowMs);
 	const { withheld, experiment, sick } = afterTaking(before, facts, taking, nowMs);
-	const experimentsMs = before.experimentsMs.filter((ms) => ms > nowMs - 60 * 60_000);
-	const idle = supply.available.filter(({ phase }) => phase === 'idle');
-	const onTheWay = idle.length < supply.available.length;
-	const lastIdleMs = Math.max(Number.NEGATIVE_INFINITY, ...idle.map((runner) => idleMs(runner, nowMs)));
-	const dueMs = ({ sinceMs }: Head, fromMs = 0) => Math.max(sinceMs, lastIdleMs, fromMs) + passedAfterMs;
-	const isPassed = (head: Head, fromMs = 0) =>
-		idle.length > 0 && !onTheWay && (byKey.get(head.job)?.confirmedMs ?? 0) >= dueMs(head, fromMs);
-	const found: Passing = {
-		memory: before,
-		withheld: new Set(),
-		extra: false,
-		makesRoom: undefined,
-		ask: new Map(),
-		passed: [],
-		idle: idle.length,
-		taken: taking.length > 0,
-		changesMs: [],
-	};
-
-	let current = experiment && heads.has(experiment.of) ? experiment : undefined;
-	const tried = current && heads.get(current.of);
-	if (current && tried && !giving.stalled) {
-		const { of, startedMs } = current;
-		const known = withheld.get(of);
-		const hasTried = idle.some((runner) => known !== undefined || idleMs(runner, nowMs) > startedMs);
-		if (hasTried && isPassed(tried, Math.max(giving.stalledMs, known ? startedMs : 0))) {
-			withheld.set(of, outOf(known, byKey.get(tried.job), startedMs, nowMs));
-			current = undefined;
-		}
-	}
-	if (current && nowMs - current.startedMs >= experimentWithinMs) {
-		// Nothing is known: a class that was out stays out for as long again.
-		const known = withheld.get(current.of);
-		if (known) withheld.set(current.of, { ...known, againMs: nowMs + delayMs(known.tries) });
-		current = undefined;
-	}
-	const mostAnHour = Math.max(1, Math.floor(experimentsAnHour * facts.max));
-	const isOut = (of: JobClass) => withheld.has(of);
-	const passedMs = [...heads].some(([of, head]) => !isOut(of) && isPassed(head, giving.stalledMs))
-		? (before.passedMs ?? nowMs)
-		: undefined;
+	const passers = new Passers(facts, heads, nowMs);
+	// One that has found who is sick has cost nothing that was not needed.
+	const paid = before.experiment && !experiment ? before.experiment.startedMs : undefined;
+	const recentMs = before.experimentsMs.filter((ms) => ms > nowMs - hourMs && ms !== paid);
+	const inHand = afterExperiment(experiment, withheld, passers, giving, nowMs);
+	const anyPassed = [...heads].some(
+		([of, head]) => !withheld.has(of) && passers.havePassed(head, giving.stalledMs),
+	);
+	const passedMs = anyPassed ? (before.passedMs ?? nowMs) : undefined;
 	// GitHub may give out nothing at all: other sets, and answers about other repositories, show that in a moment.
 	const settledMs = passedMs === undefined ? Number.POSITIVE_INFINITY : passedMs + comparedAfterMs;
-	found.changesMs.push(settledMs);
-	if (!current && !giving.stalled) {
-		const mayBe = (head: Head) => settledMs <= nowMs && isPassed(head, giving.stalledMs);
-		const next = nextExperiment(heads, withheld, mayBe, byKey, nowMs);
-		// Who is idle tries a class again at no cost.
-		const isFree = next !== undefined && withheld.has(next) && idle.length > 0;
-		if (next !== undefined && (isFree || experimentsMs.length < mostAnHour)) {
-			current = { of: next, startedMs: nowMs };
-			if (!isFree) experimentsMs.push(nowMs);
-		}
-	}
+	const next = inHand || giving.stalled ? undefined : passers.next(withheld, settledMs <= nowMs, giving);
+	// Who is idle tries a class again at no cost.
+	const isFree = next !== undefined && withheld.has(next) && passers.idle.length > 0;
+	const mostAnHour = Math.max(1, Math.floor(experimentsAnHour * facts.max));
+	const begins = next !== undefined && (isFree || recentMs.length < mostAnHour);
+	const current = begins ? { of: next, startedMs: nowMs } : inHand;
+	const experimentsMs = begins && !isFree ? [...recentMs, nowMs] : recentMs;
 
-	for (const job of withheld.size > 0 ? facts.waiting : []) {
-		const of = classOf(job);
-		if (withheld.has(of) && !(current?.of === of && heads.get(of)?.job === job.key))
-			found.withheld.add(job.key);
+	const { ask, passed, dueMs } = questions(passers, withheld, current, giving);
+	const isTriedAnew = current !== undefined && withheld.has(current.of);
+	const extra =
+		current !== undefined && !isTriedAnew && !giving.stalled && !passers.hasNewcomer(current.startedMs);
+	const tried = current && heads.get(current.of)?.job;
+	const isOut = (job: Job) => withheld.has(classOf(job)) && job.key !== tried;
+	return {
+		memory: {
+			atMs: nowMs,
+			heads,
+			waiting: new Map(
+				facts.waiting.slice(0, mostWaitingKnown).map(({ key }) => [key, before.waiting.get(key) ?? nowMs]),
+			),
+			idle: new Map(passers.idle.map((runner) => [runner.uid, idleMs(runner, nowMs)])),
+			worked: new Set(runners.filter((runner) => hasWorked(runner, facts)).map(({ uid }) => uid)),
+			sick,
+			replacements: before.replacements,
+			withheld: bounded(withheld, heads, nowMs),
+			experiment: current,
+			passedMs,
+			experimentsMs,
+			startedCreatedMs: startedCreatedMs(before.startedCreatedMs, runners),
+		},
+		withheld: new Set(withheld.size === 0 ? [] : facts.waiting.filter(isOut).map(({ key }) => key)),
+		extra,
+		makesRoom: extra && !facts.hasRoom ? passers.longestIdle?.uid : undefined,
+		ask,
+		passed,
+		idle: passers.idle.length,
+		taken: taking.length > 0,
+		changesMs: [
+			settledMs,
+			...dueMs,
+			...(current ? [current.startedMs + experimentWithinMs] : []),
+			...[...withheld.values()].map(({ againMs }) => againMs),
+			...experimentsMs.slice(0, 1).map((ms) => ms + hourMs),
+		],
+	};
+}
+
+/** The experiment that goes on; undefined: there is none, or it has ended, and `withheld` says what it has found. */
+function afterExperiment(
+	experiment: Experiment | undefined,
+	withheld: Map<JobClass, Withheld>,
+	passers: Passers,
+	{ stalled, stalledMs }: GivingOut,
+	nowMs: number,
+): Experiment | undefined {
+	const head = experiment && passers.heads.get(experiment.of);
+	if (!experiment || !head) return undefined;
+	const { of, startedMs } = experiment;
+	const known = withheld.get(of);
+	const hasTried = known !== undefined || passers.hasNewcomer(startedMs);
+	if (!stalled && hasTried && passers.havePassed(head, Math.max(stalledMs, known ? startedMs : 0))) {
+		withheld.set(of, outOf(known, passers.jobOf(head), startedMs, nowMs));
+		return undefined;
 	}
-	if (current && !withheld.has(current.of) && !giving.stalled) {
-		const { startedMs } = current;
-		const fresh = supply.available.some(
-			(runner) => runner.phase !== 'idle' || idleMs(runner, nowMs) > startedMs,
-		);
-		found.extra = !fresh;
-		if (found.extra && !facts.hasRoom) found.makesRoom = longestIdle(idle, nowMs)?.uid;
-	}
-	const asked = askable(heads, withheld, current?.of, byKey, idle.length > 0 && !onTheWay);
-	for (const [of, head] of asked) {
-		const job = byKey.get(head.job);
+	if (nowMs - startedMs < experimentWithinMs) return experiment;
+	// Nothing is known: a class that was out stays out for as long again.
+	if (known) withheld.set(of, { ...known, againMs: nowMs + delayMs(known.tries) });
+	return undefined;
+}
+
+/** What GitHub is to be asked, and what all have passed by; `dueMs`: when that may change. */
+function questions(
+	passers: Passers,
+	withheld: ReadonlyMap<JobClass, Withheld>,
+	current: Experiment | undefined,
+	{ stalledMs }: GivingOut,
+): Pick<Passing, 'ask' | 'passed'> & { dueMs: number[] } {
+	const found = { ask: new Map<string, number>(), passed: [] as Passing['passed'], dueMs: [] as number[] };
+	for (const [of, head] of passers.mayHavePassed ? askable(passers, withheld, current?.of) : []) {
+		const job = passers.jobOf(head);
 		if (!job) continue;
-		const ms = dueMs(head, of === current?.of && withheld.has(of) ? current.startedMs : giving.stalledMs);
-		const rawMs = dueMs(head);
-		if (isPassed(head)) found.passed.push({ repository: job.repository, sinceMs: rawMs - passedAfterMs });
-		for (const each of new Set([rawMs, ms])) {
-			if ((job.confirmedMs ?? 0) < each && (job.checkedMs ?? 0) < each)
-				found.ask.set(job.key, Math.min(each, found.ask.get(job.key) ?? each));
-			found.changesMs.push(each);
+		const fromMs = current && of === current.of && withheld.has(of) ? current.startedMs : stalledMs;
+		const rawMs = passers.dueMs(head);
+		if (passers.havePassed(head))
+			found.passed.push({ repository: job.repository, sinceMs: rawMs - passedAfterMs });
+		for (const ms of new Set([rawMs, passers.dueMs(head, fromMs)])) {
+			found.dueMs.push(ms);
+			if ((job.confirmedMs ?? 0) < ms && (job.checkedMs ?? 0) < ms)
+				found.ask.set(job.key, Math.min(ms, found.ask.get(job.key) ?? ms));
 		}
 	}
-	if (current) found.changesMs.push(current.startedMs + experimentWithinMs);
-	for (const { againMs } of withheld.values()) found.changesMs.push(againMs);
-	const [firstMs] = experimentsMs;
-	if (firstMs !== undefined) found.changesMs.push(firstMs + 60 * 60_000);
-	found.memory = {
-		heads,
-		idle: new Map(idle.map((runner) => [runner.uid, idleMs(runner, nowMs)])),
-		worked: new Set(runners.filter((runner) => hasWorked(runner, facts)).map(({ uid }) => uid)),
-		sick,
-		withheld: bounded(withheld, heads, nowMs),
-		experiment: current,
-		passedMs,
-		experimentsMs,
-		startedCreatedMs: startedCreatedMs(before.startedCreatedMs, runners),
-	};
 	return found;
+}
+
+/** The heads that GitHub is asked about: that of the experiment, and else the oldest of a few repositories. */
+function askable(
+	passers: Passers,
+	withheld: ReadonlyMap<JobClass, Withheld>,
+	experiment: JobClass | undefined,
+): [JobClass, Head][] {
+	const own = experiment === undefined ? undefined : passers.heads.get(experiment);
+	const oldest = new Map<string, [JobClass, Head]>();
+	for (const [of, head] of passers.heads) {
+		if (withheld.has(of) || of === experiment) continue;
+		const repository = passers.jobOf(head)?.repository.toLowerCase() ?? '';
+		const known = oldest.get(repository);
+		if (!known || passers.openedMs(head) < passers.openedMs(known[1])) oldest.set(repository, [of, head]);
+	}
+	const others = [...oldest.values()]
+		.sort(([, one], [, other]) => passers.openedMs(one) - passers.openedMs(other))
+		.slice(0, mostPassedAsked);
+	return own && experiment !== undefined ? [[experiment, own], ...others] : others;
+}
+
+/** The clock was set back: what was remembered is no later than now. */
+function withoutFuture(memory: PassingMemory, nowMs: number): PassingMemory {
+	const past = (ms: number) => Math.min(ms, nowMs);
+	const { experiment, passedMs } = memory;
+	const heads = [...memory.heads].map(
+		([of, head]) => [of, { ...head, sinceMs: past(head.sinceMs) }] as const,
+	);
+	const withheld = [...memory.withheld].map(([of, one]) => {
+		const againMs = Math.min(one.againMs, nowMs + againMostMs);
+		return [of, { ...one, againMs, sinceMs: past(one.sinceMs) }] as const;
+	});
+	return {
+		...memory,
+		heads: new Map(heads),
+		waiting: new Map([...memory.waiting].map(([key, ms]) => [key, past(ms)] as const)),
+		withheld: new Map(withheld),
+		experiment: experiment && { ...experiment, startedMs: past(experiment.startedMs) },
+		passedMs: passedMs === undefined ? undefined : past(passedMs),
+		experimentsMs: memory.experimentsMs.map(past),
+	};
 }
 
 /** Classes of jobs that other sets get if they can, and the key of the one job that tries whether that is still so. */
@@ -181,11 +237,6 @@ export function notGiven({ withheld, experiment, heads }: PassingMemory, nowMs: 
 	const tries = experiment && heads.get(experiment.of)?.job;
 	return { classes: new Set(out.map(([of]) => of)), tries };
 }
-
-const idleMs = ({ idleSinceMs }: Runner, nowMs: number): number => Math.min(idleSinceMs ?? nowMs, nowMs);
-
-const longestIdle = (idle: readonly Runner[], nowMs: number): Runner | undefined =>
-	idle.toSorted((one, other) => idleMs(one, nowMs) - idleMs(other, nowMs))[0];
 
 /** The longest waiting job of each class; one that was not that before is so since now. */
 function headsOf(before: PassingMemory, waiting: readonly Job[], nowMs: number): Map<JobClass, Head> {
@@ -205,6 +256,7 @@ function headsOf(before: PassingMemory, waiting: readonly Job[], nowMs: number):
 }
 
 interface Taking {
+	job: string;
 	of: JobClass;
 	uid: string;
 }
@@ -217,7 +269,7 @@ function takers(before: PassingMemory, facts: PassingFacts): Taking[] {
 	return facts.jobs.flatMap((job) => {
 		const holder = facts.holders.get(job.key);
 		const uid = holder && uids.get(holder.runner.toLowerCase());
-		return uid === undefined ? [] : [{ of: classOf(job), uid }];
+		return uid === undefined ? [] : [{ job: job.key, of: classOf(job), uid }];
 	});
 }
 
@@ -235,66 +287,28 @@ function afterTaking(
 	const sick = new Set(supply.sick.map(({ uid }) => uid));
 	const withheld = new Map(before.withheld);
 	let { experiment } = before;
-	const confirmed = new Map(
-		taking.length > 0 ? jobs.map(({ key, confirmedMs = 0 }) => [key, confirmedMs]) : [],
-	);
-	for (const { of, uid } of taking) {
+	const known = new Map(taking.length > 0 ? jobs.map((job) => [job.key, job]) : []);
+	for (const { job, of, uid } of taking) {
 		withheld.delete(of);
 		if (experiment?.of === of) experiment = undefined;
+		if (giving.stalled) continue;
 		const head = before.heads.get(of);
-		if (!head || giving.stalled) continue;
-		const confirmedMs = confirmed.get(head.job) ?? 0;
-		const hasPassed = (sinceMs: number | undefined) =>
-			sinceMs !== undefined &&
-			Math.max(head.sinceMs, sinceMs, giving.stalledMs) + passedAfterMs <= confirmedMs;
+		const saidMs = head ? confirmedMs(known.get(head.job), nowMs) : 0;
+		// That it has been given away now shows that it was there to be had; of another one of its class GitHub has said so.
+		const waitsSinceMs = before.waiting.get(job) ?? nowMs;
+		const hasPassed = (sinceMs: number | undefined) => {
+			if (sinceMs === undefined) return false;
+			const fromMs = Math.max(sinceMs, giving.stalledMs) + passedAfterMs;
+			return (
+				Math.max(fromMs, waitsSinceMs + passedAfterMs) <= nowMs ||
+				(head !== undefined && Math.max(fromMs, head.sinceMs + passedAfterMs) <= saidMs)
+			);
+		};
 		if (hasPassed(before.idle.get(uid))) continue;
 		for (const runner of supply.available)
 			if (runner.phase === 'idle' && hasPassed(idleMs(runner, nowMs))) sick.add(runner.uid);
 	}
 	return { sick, withheld, experiment };
-}
-
-/** The class that is tried next: one that is out and due, the longest due first, or else the oldest that all have passed by. */
-function nextExperiment(
-	heads: ReadonlyMap<JobClass, Head>,
-	withheld: ReadonlyMap<JobClass, Withheld>,
-	isPassed: (head: Head) => boolean,
-	byKey: ReadonlyMap<string, Job>,
-	nowMs: number,
-): JobClass | undefined {
-	const due = [...withheld]
-		.filter(([of, { againMs }]) => againMs <= nowMs && heads.has(of))
-		.sort(([, one], [, other]) => one.againMs - other.againMs);
-	if (due[0]) return due[0][0];
-	const openedMs = ({ job }: Head) => byKey.get(job)?.openedMs ?? nowMs;
-	return [...heads]
-		.filter(([of, head]) => !withheld.has(of) && isPassed(head))
-		.sort(([, one], [, other]) => openedMs(one) - openedMs(other))[0]?.[0];
-}
-
-/** The heads that GitHub is asked about: that of the experiment, and else the oldest of a few repositories. */
-function askable(
-	heads: ReadonlyMap<JobClass, Head>,
-	withheld: ReadonlyMap<JobClass, Withheld>,
-	experiment: JobClass | undefined,
-	byKey: ReadonlyMap<string, Job>,
-	someoneIdle: boolean,
-): [JobClass, Head][] {
-	if (!someoneIdle) return [];
-	const own = experiment === undefined ? undefined : heads.get(experiment);
-	const oldest = new Map<string, [JobClass, Head]>();
-	const openedMs = ({ job }: Head) => byKey.get(job)?.openedMs ?? 0;
-	for (const [of, head] of heads) {
-		if (withheld.has(of)) continue;
-		const repository = byKey.get(head.job)?.repository.toLowerCase() ?? '';
-		const known = oldest.get(repository);
-		if (!known || openedMs(head) < openedMs(known[1])) oldest.set(repository, [of, head]);
-	}
-	const others = [...oldest.values()]
-		.filter(([of]) => of !== experiment)
-		.sort(([, one], [, other]) => openedMs(one) - openedMs(other))
-		.slice(0, mostPassedAsked);
-	return own && experiment !== undefined ? [[experiment, own], ...others] : others;
 }
 
 const delayMs = (tries: number): number => Math.min(againMostMs, againFirstMs * 2 ** tries);

@@ -22,8 +22,8 @@ export function withReconcile(
 	const passed = new Map(before.passed);
 	if (found && found.passed.length > 0) passed.set(set, { passed: found.passed, idle: found.idle });
 	else passed.delete(set);
-	const after = { ...before, passed, takenMs: found?.taken ? nowMs : before.takenMs };
-	return isStalled(after) ? { ...after, stalledMs: nowMs } : after;
+	const after = { ...before, passed, takenMs: found?.taken ? nowMs : Math.min(before.takenMs, nowMs) };
+	return { ...after, stalledMs: isStalled(after) ? nowMs : Math.min(before.stalledMs, nowMs) };
 }
 
 export const givingOut = (activity: Activity): GivingOut => ({

@@ -106,6 +106,9 @@ export const startsWithinMs = 10 * minuteMs;
  */
 export const passedAfterMs = 3 * minuteMs;
 
+/** Of this number of jobs that wait for a set it is remembered since when: whom they were passed by shows when they are taken. */
+export const mostWaitingKnown = 200;
+
 /** Nothing follows from it for this long: GitHub's answers about other jobs may show that it gives out none at all. */
 export const comparedAfterMs = 15 * secondMs;
 
@@ -125,8 +128,9 @@ export const mostWithheld = 1_000;
 /** GitHub is asked at a time about the oldest jobs of this number of repositories that idle runners pass by. */
 export const mostPassedAsked = 3;
 
-/** At most this part of a set's runners (and at least one) is replaced as sick; if more seem sick, the doubt is wrong. */
+/** At most this part of a set's runners (and at least one) is replaced as sick within the time, one after the other. */
 export const sickPart = 0.2;
+export const sickEveryMs = 10 * minuteMs;
 
 /** A start is late after this, and after twice the p95 of the set's last starts. */
 export const lateFirstMs = 3 * minuteMs;

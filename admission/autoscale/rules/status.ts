@@ -114,8 +114,8 @@ function fromSupply({ supply, passing }: Demand): Finding[] {
 	if (sick.length > 0)
 		found.push({
 			type: 'RunnersIgnoreJobs',
-			reason: 'JobsTakenByOthers',
-			message: `${names(sick)} ${sick.length === 1 ? 'is' : 'are'} idle, but GitHub gave jobs that waited for ${passedAfterMs / 60_000} minutes to other runners: ${sick.length === 1 ? 'it does' : 'they do'} not count for waiting jobs, and ${sick.length === 1 ? 'is' : 'are'} replaced one at a time, unless more than a fifth of the runners seem to be like that`,
+			reason: sick.every(({ offline }) => offline) ? 'Offline' : 'JobsTakenByOthers',
+			message: `${names(sick)} ${sick.length === 1 ? 'is' : 'are'} idle, but ${sick[0]?.offline ? 'GitHub has shown the first offline for minutes' : `GitHub gave jobs that waited for ${passedAfterMs / 60_000} minutes to other runners`}: ${sick.length === 1 ? 'it does' : 'they do'} not count for waiting jobs, and ${sick.length === 1 ? 'is' : 'are'} replaced one at a time, at most a fifth of the runners in ten minutes`,
 		});
 	const { withheld } = passing.memory;
 	const [out] = withheld.values();

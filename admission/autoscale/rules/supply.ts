@@ -1,5 +1,5 @@
-import { knownStarts, lateFirstMs, lateUnknownMs, sickPart, startsJudged } from './policy.ts';
-import type { Runner, StartUps, Supply } from './types.ts';
+import { knownStarts, lateFirstMs, lateUnknownMs, sickEveryMs, sickPart, startsJudged } from './policy.ts';
+import type { Replacements, Runner, StartUps, Supply } from './types.ts';
 
 interface SupplyFacts {
 	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
@@ -23,7 +23,8 @@ export function supplyOf(living: readonly Runner[], facts: SupplyFacts, nowMs: n
 	for (const runner of living) {
 		const { phase, departing, uid } = runner;
 		if (departing || facts.taken.has(uid)) continue;
-		if (phase === 'idle') (facts.sick.has(uid) ? supply.sick : supply.available).push(runner);
+		if (phase === 'idle')
+			(facts.sick.has(uid) || runner.offline ? supply.sick : supply.available).push(runner);
 		else if (phase === 'unbound' || phase === 'starting')
 			(lateMs(runner, facts.startUpsMs) <= nowMs ? late : supply.available).push(runner);
 	}
@@ -50,9 +51,21 @@ function startsWithin(startUpsMs: StartUps): number {
 }
 
 /**
- * The sick runner that is to be replaced now: one at a time, the longest idle first, and none if so many seem sick that it is
- * rather GitHub that gives out jobs oddly.
+ * The sick runner that is to be replaced now, if any, and what is to be remembered of that: one at a time, the longest idle
+ * first, and no more than a part of the set in a while, for so many may seem sick because GitHub gives out jobs oddly.
  */
-export function toReplace({ sick }: Pick<Supply, 'sick'>, living: number): Runner | undefined {
-	return sick.length <= Math.max(1, Math.floor(sickPart * living)) ? sick[0] : undefined;
+export function replacement(
+	{ sick }: Pick<Supply, 'sick'>,
+	before: Replacements,
+	living: number,
+	nowMs: number,
+): { runner: Runner | undefined; after: Replacements } {
+	const beganMs = before.beganMs.filter((ms) => ms > nowMs - sickEveryMs && ms <= nowMs);
+	const inHand = sick.find(({ uid }) => uid === before.uid);
+	if (inHand) return { runner: inHand, after: { ...before, beganMs } };
+	const [runner] = beganMs.length < Math.max(1, Math.floor(sickPart * living)) ? sick : [];
+	return {
+		runner,
+		after: runner ? { uid: runner.uid, beganMs: [...beganMs, nowMs] } : { uid: undefined, beganMs },
+	};
 }

@@ -55,6 +55,8 @@ export interface Runner {
 	busySinceMs: number | undefined;
 	/** Some source (log, hook, event, GitHub) has said that it works, or did. */
 	worked: boolean;
+	/** GitHub has shown it offline for minutes, though it is idle: it is given no job. */
+	offline?: boolean;
 	/** What its job signals say of the job that it runs or ran: each part where it is known. */
 	job: Partial<RunOfJob> | undefined;
 	/** The node of its pod; absent: it has none yet. */
@@ -110,14 +112,19 @@ export type JobClass = string & { readonly _: unique symbol };
 
 /** What a set's leader remembers of jobs that runners have passed by. The next leader finds it out anew. */
 export interface PassingMemory {
+	/** When it was found, ms since the epoch. */
+	atMs: number;
 	/** Of each class the job that waits longest, and since when it is that: ms since the epoch. */
 	heads: ReadonlyMap<JobClass, Head>;
+	/** By key: since when those jobs wait here that wait longest, ms since the epoch. */
+	waiting: ReadonlyMap<string, number>;
 	/** By UID: since when runners had been idle, ms since the epoch. */
 	idle: ReadonlyMap<string, number>;
 	/** UIDs of runners that had or have had a job. */
 	worked: ReadonlySet<string>;
 	/** UIDs of idle runners that have passed by a job which another one was then given. */
 	sick: ReadonlySet<string>;
+	replacements: Replacements;
 	/** Classes of jobs that GitHub does not give to the set's runners. */
 	withheld: ReadonlyMap<JobClass, Withheld>;
 	experiment: Experiment | undefined;
@@ -127,6 +134,14 @@ export interface PassingMemory {
 	experimentsMs: readonly number[];
 	/** When the newest runner that has started was created, ms since the epoch. */
 	startedCreatedMs: number;
+}
+
+/** Sick runners that have been replaced. */
+export interface Replacements {
+	/** The one that is to go now. */
+	uid: string | undefined;
+	/** When those of the last minutes began, ms since the epoch. */
+	beganMs: readonly number[];
 }
 
 export interface Head {

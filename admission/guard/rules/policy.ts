@@ -120,3 +120,9 @@ export const schedulerRetryAfterSeconds = 3;
  */
 export const mostUnauthenticatedReads = 8;
 export const mostUnauthenticatedReadsPerSecond = 16;
+
+/**
+ * An idle runner is offline when so many of GitHub's lists in a row, over this time in ms, have shown it so. If more than
+ * this part of our runners (and more than one) is offline, it is GitHub that is wrong.
+ */
+export const offlineAfter = { lists: 3, forMs: 5 * 60_000, part: 0.2 };

@@ -218,7 +218,7 @@ test('nothing is asked for and nothing is wrong', () => {
 	const { statuses, supply, passing, ...rest } = asked([], []);
 	assert.is(statuses.size, 0);
 	assert.equal(supply, { available: [], late: [], sick: [] });
-	assert.equal(passing.memory, nothingPassed);
+	assert.equal(passing.memory, { ...nothingPassed, atMs: now });
 	assert.equal(rest, {
 		desired: 0,
 		mayGo: [],

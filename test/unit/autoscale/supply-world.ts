@@ -13,6 +13,8 @@ export interface Waiting {
 	/** How long it runs, ms. */
 	runsMs?: number;
 	openedMs: number;
+	/** The same by the leader's clock. */
+	seenMs: number;
 	runner?: string;
 	startedMs?: number;
 	over?: boolean;
@@ -37,7 +39,11 @@ interface Settings {
 	/** GitHub gives out no jobs. */
 	stalled?: (ms: number) => boolean;
 	/** GitHub answers when it is asked about a job. */
-	answers?: boolean;
+	answers?: () => boolean;
+	/** How many pods may exist: a quota. */
+	room?: () => number;
+	/** How far the leader's clock is off, ms. */
+	clockMs?: () => number;
 }
 
 /** One set with ephemeral runners in simulated time: GitHub gives the oldest job to an idle runner that is not sick. */
@@ -47,6 +53,8 @@ export class SupplyWorld {
 	nowMs = now;
 	made = 0;
 	replaced = 0;
+	/** Runners that were removed while they had a job. */
+	killed = 0;
 	asks = 0;
 	most = 0;
 	demand: Demand | undefined;
@@ -54,6 +62,7 @@ export class SupplyWorld {
 	readonly experimentsMs: number[] = [];
 	readonly #settings: Settings;
 	readonly #known = new Map<string, Partial<Job>>();
+	readonly #records = new Map<string, Job>();
 	#activity = noActivity;
 	#doubts: SupplyDoubts = noDoubts;
 	readonly #startUpsMs: number[] = [];
@@ -63,11 +72,12 @@ export class SupplyWorld {
 		this.#settings = settings;
 	}
 
-	queue(more: Partial<Waiting> = {}): Waiting {
+	queue(more: Partial<Omit<Waiting, 'seenMs'>> = {}): Waiting {
 		const queued = {
 			id: this.#nextId++,
 			repository: 'octo/app',
 			openedMs: this.nowMs,
+			seenMs: this.clockMs,
 			runsMs: minute,
 			...more,
 		};
@@ -80,6 +90,12 @@ export class SupplyWorld {
 		for (let each = 0; each < count; each++) this.#make();
 	}
 
+	/** What pended starts. */
+	startAll(): void {
+		for (const made of this.living)
+			if (made.startsAtMs === Number.POSITIVE_INFINITY) made.startsAtMs = this.nowMs + 30 * second;
+	}
+
 	/** @param stepMs how often the set is reconciled */
 	pass(ms: number, each?: () => void, stepMs = 5 * second): void {
 		const endMs = this.nowMs + ms;
@@ -88,6 +104,16 @@ export class SupplyWorld {
 			each?.();
 			this.#step();
 		}
+	}
+
+	/** The leader's clock, ms since the epoch. */
+	get clockMs(): number {
+		return this.nowMs + (this.#settings.clockMs?.() ?? 0);
+	}
+
+	/** Whether it looks as if GitHub gave out no jobs at all. */
+	get stalled(): boolean {
+		return givingOut(this.#activity).stalled;
 	}
 
 	get living(): Made[] {
@@ -110,13 +136,14 @@ export class SupplyWorld {
 
 	#step(): void {
 		const { nowMs } = this;
-		const { max, delayMs = 10 * minute, stalled = () => false, answers = true } = this.#settings;
+		const { max, delayMs = 10 * minute, stalled = () => false, answers = () => true } = this.#settings;
 		for (const made of this.living) {
 			const { job } = made;
 			if (job && nowMs - (job.startedMs ?? nowMs) >= (job.runsMs ?? minute)) {
 				job.over = true;
 				made.ended = true;
 			}
+			if (made.leaving && job) this.killed += 1;
 			if (made.leaving) made.ended = true;
 		}
 		const idle = this.living.filter(({ startsAtMs, job, sick }) => startsAtMs <= nowMs && !job && !sick);
@@ -133,8 +160,8 @@ export class SupplyWorld {
 		this.#reconcile(max, delayMs, answers);
 	}
 
-	#reconcile(max: number, delayMs: number, answers: boolean): void {
-		const { nowMs } = this;
+	#reconcile(max: number, delayMs: number, answers: () => boolean): void {
+		const nowMs = this.clockMs;
 		const jobs = this.jobs.filter(({ over }) => !over).map((one) => this.#record(one));
 		const runners = this.living.map((one) => this.#view(one));
 		const before = this.#doubts.memory.experiment?.startedMs;
@@ -148,14 +175,17 @@ export class SupplyWorld {
 		this.#activity = withReconcile(this.#activity, 'set', found.passing, nowMs);
 		const startedMs = found.passing.memory.experiment?.startedMs;
 		if (startedMs !== undefined && startedMs !== before) this.experimentsMs.push(startedMs - now);
-		for (const { job, sinceMs } of found.unassigned) this.#know(job, { unassignedMs: sinceMs });
-		if (answers)
+		const unassigned = new Map(found.unassigned.map(({ job, sinceMs }) => [job, sinceMs]));
+		for (const { key, unassignedMs } of jobs)
+			if (unassignedMs !== unassigned.get(key)) this.#know(key, { unassignedMs: unassigned.get(key) });
+		if (answers())
 			for (const key of found.ask) {
 				this.asks += 1;
 				this.#know(key, { checkedMs: nowMs, confirmedMs: nowMs });
 			}
 		const living = this.living.length;
-		for (let missing = found.desired - living; missing > 0; missing--) this.#make();
+		const room = this.#settings.room?.() ?? Number.POSITIVE_INFINITY;
+		for (let wanted = found.desired; this.living.length < Math.min(wanted, room); ) this.#make();
 		for (const uid of [...found.mayGo.slice(0, Math.max(0, living - found.desired)), ...found.replace]) {
 			const made = this.living.find(({ name }) => `uid-${name}` === uid);
 			if (!made || made.job || made.leaving) continue;
@@ -167,25 +197,26 @@ export class SupplyWorld {
 
 	#know(key: string, more: Partial<Job>): void {
 		this.#known.set(key, { ...this.#known.get(key), ...more });
+		this.#records.delete(key);
 	}
 
-	#record({
-		id,
-		repository,
-		labels = ['self-hosted'],
-		openedMs,
-		runner: runnerName,
-		startedMs,
-	}: Waiting): Job {
-		return job(id, {
+	/** The same object for as long as nothing is new. */
+	#record(one: Waiting): Job {
+		const { id, repository, labels = ['self-hosted'], seenMs, runner: runnerName } = one;
+		const key = `j${id}`;
+		const before = this.#records.get(key);
+		if (before && before.runnerName === runnerName) return before;
+		const record = job(id, {
 			repository,
 			labels,
-			createdMs: openedMs,
-			openedMs,
-			stateMs: startedMs ?? openedMs,
+			createdMs: seenMs,
+			openedMs: seenMs,
+			stateMs: runnerName === undefined ? seenMs : this.clockMs,
 			...(runnerName === undefined ? {} : { state: 'in_progress', runnerName }),
-			...this.#known.get(`j${id}`),
+			...this.#known.get(key),
 		});
+		this.#records.set(key, record);
+		return record;
 	}
 
 	#view({ name, createdMs, startsAtMs, job, leaving }: Made): Runner {

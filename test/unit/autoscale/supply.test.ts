@@ -1,7 +1,8 @@
 /** Supply is what will take the job: runners that hang, that never start, and jobs that GitHub gives to none of them. */
 import * as assert from 'uvu/assert';
+import { whyOf } from '../../../admission/autoscale/rules/status.ts';
 import { suite } from '../../support/suite.ts';
-import { hour, minute, second } from './given.ts';
+import { asked, desired, hour, job, minute, runner, second } from './given.ts';
 import { SupplyWorld, type Waiting } from './supply-world.ts';
 
 const test = suite('supply');
@@ -27,8 +28,32 @@ test('the only runner that may be hangs: it makes room for another one', () => {
 	assert.is(world.most, 1);
 });
 
+test('a queue that never ends: who hangs is found by the jobs that others are given, and the set keeps its capacity', () => {
+	const world = new SupplyWorld({ max: 10, isSick: (nth) => nth % 20 === 7 });
+	let next = 0;
+	let mostSick = 0;
+	world.pass(
+		6 * hour,
+		() => {
+			for (; world.nowMs >= next; next = Math.max(next, world.nowMs) + 15 * second)
+				world.queue({ runsMs: 3 * minute });
+			mostSick = Math.max(mostSick, world.living.filter(({ sick }) => sick).length);
+		},
+		15 * second,
+	);
+	assert.ok(mostSick <= 4, `${mostSick} of 10 hang`);
+});
+
+test('an offline runner is no supply, and is replaced', () => {
+	const r1 = runner('r1', 'idle', { offline: true });
+	const found = asked([job(1)], [r1, runner('r2', 'busy')]);
+	assert.equal([found.desired, found.replace], [3, ['uid-r1']]);
+	const status = { desired: desired(), demand: found };
+	assert.match(whyOf(status), /^3 runners/);
+});
+
 test('GitHub cannot be asked: nothing is concluded from what idle runners pass by', () => {
-	const world = new SupplyWorld({ max: 10, isSick: (nth) => nth === 1, answers: false });
+	const world = new SupplyWorld({ max: 10, isSick: (nth) => nth === 1, answers: () => false });
 	world.queue();
 	world.pass(25 * minute);
 	assert.equal([world.made, world.experimentsMs], [1, []]);
@@ -122,18 +147,20 @@ test('GitHub gives out nothing for 3 hours with 100 idle runners: none is made, 
 	assert.equal([world.made, world.replaced], [100, 0]);
 });
 
-test('many that are sick: no more than a fifth is replaced at a time, and none where more seem so', () => {
+test('many that are sick: one after the other is replaced, no more than a fifth in ten minutes', () => {
 	const world = new SupplyWorld({ max: 20, delayMs: 6 * hour, isSick: (nth) => nth <= 6 });
 	world.give(6);
 	world.pass(minute);
 	const job = world.queue();
 	world.pass(7 * minute);
 	assert.ok(waitOf(job) <= 6 * minute);
-	assert.is(world.replaced, 0);
-	assert.is(world.demand?.supply.sick.length, 6);
+	assert.is(world.replaced, 1);
+	assert.is(world.demand?.supply.sick.length, 5);
 	const next = world.queue();
 	world.pass(minute);
 	assert.ok(waitOf(next) <= minute, 'they are no supply');
+	world.pass(hour);
+	assert.is(world.replaced, 6);
 });
 
 test('a class that GitHub gives again is tried, and counts at once when a runner takes one of its jobs', () => {

@@ -22,6 +22,7 @@ function setUp() {
 		world,
 		marked,
 		idleLists: (name: string) => polling.idleLists({ uid: `uid-${name}` }),
+		isOffline: (name: string) => polling.isOffline(`uid-${name}`),
 		start: () => world.start((signal) => polling.run(signal)),
 		condition: (name: string) =>
 			(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
@@ -75,6 +76,28 @@ test('ARC has it unregistered: a job that begins is one write on its pod, the la
 	await clock.pass(minute);
 	assert.is(condition('r1'), undefined);
 	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 1);
+	await world.stop();
+});
+test('an idle runner that the lists of five minutes show offline is offline; not where GitHub shows many so', async () => {
+	const { world, start, clock, github, isOffline } = setUp();
+	const names = ['r1', 'r2', 'r3', 'r4', 'r5', 'r6'];
+	for (const name of names) world.runner(name);
+	await start();
+	await clock.pass(20_000);
+	github.set('r1', { status: 'offline' });
+	await clock.pass(4 * minute);
+	assert.not(isOffline('r1'));
+	await clock.pass(2 * minute);
+	assert.equal(names.filter(isOffline), ['r1']);
+	github.set('r1', { status: 'online' });
+	await clock.pass(30_000);
+	assert.not(isOffline('r1'), 'it is back');
+	github.set('r1', { status: 'offline', busy: true });
+	await clock.pass(6 * minute);
+	assert.not(isOffline('r1'), 'it works');
+	for (const name of names) github.set(name, { status: 'offline', busy: false });
+	await clock.pass(20 * minute);
+	assert.equal(names.filter(isOffline), [], 'an incident');
 	await world.stop();
 });
 test('since when every list has shown a runner idle and online is known, until one does not', async () => {
