@@ -25,16 +25,11 @@ export function reportBreakGlassDeletion(
 	const { breakGlass: why } = pod;
 	const deleted = subject.texts.deleted(pod, clock.now());
 	const facts = subject.texts.facts(pod);
-	log.warn({ pod: objectKey(pod), ...facts, user: request.user, why, deleted }, 'break-glass');
 	const message = `${askerOf(request)} deletes ${deleted}, by ${breakGlass}: ${why}`;
-	events.send(
-		podSubject(pod),
-		'Warning',
-		'BreakGlass',
-		'Delete',
-		message,
-		occasionOf(pod.resourceVersion, request.user),
-	);
+	// The pod is deleted once, whatever versions of it the reviews of the request show.
+	const occasion = `Delete ${request.user} ${why}`;
+	if (!events.send(podSubject(pod), 'Warning', 'BreakGlass', 'Delete', message, occasion)) return;
+	log.warn({ pod: objectKey(pod), ...facts, user: request.user, why, deleted }, 'break-glass');
 }
 
 /** An edit that would be refused without break-glass, as its review shows it. */

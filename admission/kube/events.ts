@@ -58,6 +58,7 @@ export class Events {
 	 * @param action what was being done, as in the API: "Delete"
 	 * @param occasion two Events of one object and reason are the same if this text is the same; default: the message. To
 	 * be given if the message contains times, which differ between replicas.
+	 * @returns false: this replica has sent it already
 	 */
 	send(
 		subject: Subject,
@@ -66,9 +67,9 @@ export class Events {
 		action: string,
 		message: string,
 		occasion = message,
-	): void {
+	): boolean {
 		const key = `${subject.metadata.uid}/${reason}`;
-		if (this.#last.get(key) === occasion) return;
+		if (this.#last.get(key) === occasion) return false;
 		this.#last.set(key, occasion);
 
 		const now = new Date(this.#clock.now()).toISOString();
@@ -101,6 +102,7 @@ export class Events {
 			// No Event can be created in a namespace that is being deleted. Its content is in the log as well.
 			this.#log.debug({ error: String(error), reason, name }, 'Event not sent');
 		});
+		return true;
 	}
 
 	/** The process ends: nothing is sent again. A first try still is, and takes 5 s at most. */
