@@ -11,6 +11,7 @@ import {
 	mostWaitingKnown,
 	mostWithheld,
 	passedAfterMs,
+	takenAfterMs,
 } from './policy.ts';
 import type {
 	Experiment,
@@ -298,10 +299,10 @@ function afterTaking(
 		const waitsSinceMs = before.waiting.get(job) ?? nowMs;
 		const hasPassed = (sinceMs: number | undefined) => {
 			if (sinceMs === undefined) return false;
-			const fromMs = Math.max(sinceMs, giving.stalledMs) + passedAfterMs;
+			const fromMs = Math.max(sinceMs, giving.stalledMs);
 			return (
-				Math.max(fromMs, waitsSinceMs + passedAfterMs) <= nowMs ||
-				(head !== undefined && Math.max(fromMs, head.sinceMs + passedAfterMs) <= saidMs)
+				Math.max(fromMs, waitsSinceMs) + takenAfterMs <= nowMs ||
+				(head !== undefined && Math.max(fromMs, head.sinceMs) + passedAfterMs <= saidMs)
 			);
 		};
 		if (hasPassed(before.idle.get(uid))) continue;

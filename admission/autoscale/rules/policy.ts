@@ -106,6 +106,9 @@ export const startsWithinMs = 10 * minuteMs;
  */
 export const passedAfterMs = 3 * minuteMs;
 
+/** A job that waited for this long beside an idle runner, and is then given to one that was not there, was passed by. */
+export const takenAfterMs = minuteMs;
+
 /** Of this number of jobs that wait for a set it is remembered since when: whom they were passed by shows when they are taken. */
 export const mostWaitingKnown = 200;
 

@@ -56,6 +56,8 @@ export interface Constants {
 		reorderedMs: number;
 	};
 	startUp: StartUp;
+	/** Part of the pods whose runner hangs: GitHub lists it as idle and gives it no job. */
+	sick: number;
 	/** Most runners at a time. */
 	max: number;
 	/** From a job's start until the runner's log or hook has said so, without the job's id. */
@@ -105,6 +107,7 @@ export const usualDay: Constants = {
 		reorderedMs: 5 * second,
 	},
 	startUp: { fixedMs: 18 * second, meanMs: 8 * second, slowPart: 0.1, slowMs: 90 * second },
+	sick: 0,
 	max: 200,
 	signalMs: second,
 	exitMs: 2 * second,

@@ -18,14 +18,17 @@ const arc = (duration: string, durationMs: number, delay: number): Setting => ({
 	policy: { kind: 'arc', settings: { durationMs, delayMs: delay * minute } },
 });
 
-const ours = (delaySeconds: number, more: { quantile?: number; source?: 'log' } = {}): Setting => {
-	const { quantile, source = 'hook' } = more;
+const ours = (
+	delaySeconds: number,
+	more: { quantile?: number; source?: 'log'; doubts?: false } = {},
+): Setting => {
+	const { quantile, source = 'hook', doubts = true } = more;
 	const spare = quantile ? `spare .${Math.round(quantile * 100)}` : 'no spare';
 	return {
-		name: `ours, ${spare}, delay ${delaySeconds} s${source === 'log' ? ', no hooks' : ''}`,
+		name: `ours, ${spare}, delay ${delaySeconds} s${source === 'log' ? ', no hooks' : ''}${doubts ? '' : ', no runner doubted'}`,
 		policy: {
 			kind: 'ours',
-			settings: { delayMs: delaySeconds * 1_000, checkAfterMs: 10 * minute, quantile, source },
+			settings: { delayMs: delaySeconds * 1_000, checkAfterMs: 10 * minute, quantile, source, doubts },
 		},
 	};
 };
@@ -74,6 +77,16 @@ export const scenarios: readonly Scenario[] = [
 	},
 	{ name: 'start-up 20 s, max 200, no event lost', constants: withLost(0), settings: few },
 	{ name: 'start-up 20 s, max 200, 10 % lost', constants: withLost(0.1), settings: few },
+	{
+		name: 'start-up 20 s, max 200, 2 % of the runners hang',
+		constants: { ...usualDay, sick: 0.02 },
+		settings: [...few, ours(600, { doubts: false })],
+	},
+	{
+		name: 'start-up 20 s, max 50, 2 % of the runners hang',
+		constants: { ...usualDay, max: 50, sick: 0.02 },
+		settings: [...few, ours(600, { doubts: false })],
+	},
 	{
 		name: 'start-up 20 s, max 200, no webhook at all',
 		constants: { ...usualDay, webhook: false },

@@ -26,6 +26,8 @@ export interface Pod {
 	job: Job | undefined;
 	/** When it stopped being idle, by a job or a removal. */
 	idleUntilMs: number | undefined;
+	/** It hangs: it is idle, and takes no job. */
+	sick: boolean;
 	/** Its log or hook has said that it works. */
 	signalled: boolean;
 }
@@ -113,6 +115,7 @@ export class World {
 			state: 'starting',
 			job: undefined,
 			idleUntilMs: undefined,
+			sick: chance(this.#seed, 'sick', nth)() < this.constants.sick,
 			signalled: false,
 		};
 		this.all.push(pod);
@@ -177,7 +180,7 @@ export class World {
 		if (pod.state !== 'starting') return;
 		pod.state = 'idle';
 		this.#starting -= 1;
-		this.#idle.add(pod);
+		if (!pod.sick) this.#idle.add(pod);
 		this.#assign();
 		this.#changed(pod);
 	}

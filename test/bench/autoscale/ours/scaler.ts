@@ -1,4 +1,6 @@
 import { demand } from '../../../../admission/autoscale/rules/demand.ts';
+import { nothingPassed } from '../../../../admission/autoscale/rules/experiment.ts';
+import { givingOut, noActivity, withReconcile } from '../../../../admission/autoscale/rules/giving-out.ts';
 import { mostStartUps } from '../../../../admission/autoscale/rules/policy.ts';
 import {
 	type Arrivals,
@@ -25,6 +27,8 @@ export interface OurSettings {
 	checkAfterMs: number;
 	/** spec.spare.quantile; undefined: none. */
 	quantile?: number | undefined;
+	/** false: every runner that is there counts for waiting jobs, as before it was doubted. */
+	doubts?: boolean;
 	/** What the runners' own source reports besides that it works: its log nothing, its hook the run. */
 	source: 'log' | 'hook';
 }
@@ -42,6 +46,8 @@ export class Ours implements Scaler {
 	/** Runners whose exchange with GitHub is under way. */
 	readonly #leaving = new Set<Pod>();
 	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...noBackoff };
+	#memory = nothingPassed;
+	#activity = noActivity;
 	#replicas = 0;
 	#arrivals: Arrivals;
 	#tookMs: number[] = [];
@@ -97,7 +103,12 @@ export class Ours implements Scaler {
 				ready: true,
 			},
 			nowMs,
+			{ memory: this.#memory, startUpsMs: this.#tookMs, giving: givingOut(this.#activity) },
 		);
+		if (this.#settings.doubts !== false) {
+			this.#memory = asked.passing.memory;
+			this.#activity = withReconcile(this.#activity, 'set', asked.passing, nowMs);
+		}
 		this.#records.remember(asked, nowMs);
 		const { create, release, remove, accounting, requeueAfterMs } = plan(
 			pods.map((pod) => this.#ownerOf(pod)),
