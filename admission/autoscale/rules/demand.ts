@@ -54,7 +54,7 @@ export function demand(
 
 	const waiting = counted.length;
 	const missing = desired.countsJobs ? waiting - takenByUnknown(known.unexplained, counted) : 0;
-	// Who takes no job is nobody's runner, but one more pod while a job waits; then it goes as any surplus one does.
+	// Sick and late runners are not available for waiting jobs. Where none waits, they are removed as any surplus runner is.
 	const useless = [...supply.sick, ...supply.late];
 	const usable =
 		missing + desired.spare > 0 || passing.extra ? supply.available : [...useless, ...supply.available];

@@ -218,8 +218,8 @@ class Matcher {
 }
 
 /**
- * The sets that have all labels of a job, or what the nearest lacks. A job without labels asks for a group, which no event
- * names: any set may have it, as in ARC (#1370), and it counts for one of them.
+ * The sets that have all labels of a job, or what the nearest lacks. A job without labels asks for a runner group, but no
+ * event names that group. So it may be for any set, as in ARC (#1370), and it counts for one of them.
  */
 function withLabels(wanted: readonly string[], covering: readonly IndexedSet[]): IndexedSet[] | string {
 	const labelled = covering.filter(({ has }) => wanted.every((label) => has.has(label)));

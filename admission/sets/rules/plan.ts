@@ -170,7 +170,8 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
  * The runners to release: never a busy one, the least useful first.
  *
  * @param counted the runners that `wanted` and `most` count
- * @param demanded of the surplus runners only those that may go do, in this order; undefined: any
+ * @param demanded which of the surplus runners may be released, in this order, and which idle ones are replaced; undefined: any
+ * surplus runner may be released
  */
 function* choose(
 	staying: readonly Owner[],

@@ -5,10 +5,14 @@ import { JobBook } from '../../../admission/autoscale/job-book.ts';
 import { JobRouter } from '../../../admission/autoscale/job-router.ts';
 import { KnownSets } from '../../../admission/autoscale/known-sets.ts';
 import { Visibility } from '../../../admission/autoscale/poll/visibility.ts';
+import { classOf } from '../../../admission/autoscale/rules/job-class.ts';
+import type { SetKey } from '../../../admission/autoscale/rules/set-key.ts';
+import type { PassingMemory } from '../../../admission/autoscale/rules/types.ts';
 import type { WaitReasons } from '../../../admission/autoscale/wait-reasons.ts';
 import type { Change } from '../../../admission/kube/informer.ts';
 import { suite } from '../../support/suite.ts';
 import { SimulatedClock } from '../support/clock.ts';
+import { asked, desired } from './given.ts';
 
 const test = suite('job router');
 
@@ -54,6 +58,47 @@ function started() {
 
 const moved = (book: JobBook): number =>
 	[...book.values()].filter(({ set }) => set === 'RunnerSet ci/b').length;
+
+test('jobs that GitHub does not give to a set go to the next one that fits, but for the one that tries again', async () => {
+	const { clock, book, router, change, record } = started();
+	const demanded = asked([], []);
+	// `a` comes first: it has no label that the jobs do not ask for.
+	for (const [name, labels] of [
+		['a', ['y']],
+		['b', ['y', 'z']],
+	] as const) {
+		change('added', name, [...labels]);
+		const scaled = { desired: desired(), demand: demanded };
+		book.setReconciled(`RunnerSet ci/${name}` as SetKey, { runners: [], scaled });
+	}
+	for (let id = 1; id <= 3; id++) record(id);
+	record(4, { repository: 'octo/other' });
+	await clock.pass(1_000);
+	const [first] = book.values();
+	assert.ok(first);
+	const { job } = first;
+	const [a, b] = ['RunnerSet ci/a', 'RunnerSet ci/b'];
+	const setsOf = () => [...book.values()].map(({ set }) => set);
+	assert.equal(setsOf(), [a, a, a, a]);
+	const of = classOf(job);
+	const nowMs = clock.now();
+	const one = { againMs: nowMs + 600_000, tries: 0, sinceMs: nowMs, repository: 'octo/app', labels: ['y'] };
+	const reconciled = (experiment: PassingMemory['experiment']) => {
+		const { memory } = demanded.passing;
+		const heads = new Map([[of, { job: job.key, sinceMs: nowMs }]]);
+		const withheld = new Map([[of, one]]);
+		const passing = { ...demanded.passing, memory: { ...memory, heads, withheld, experiment } };
+		const scaled = { desired: desired(), demand: { ...demanded, passing } };
+		book.setReconciled(a as SetKey, { runners: [], scaled });
+	};
+	reconciled({ of, startedMs: nowMs });
+	await clock.pass(2_000);
+	assert.equal(setsOf(), [a, b, b, a]);
+	reconciled(undefined);
+	await clock.pass(2_000);
+	assert.equal(setsOf(), [b, b, b, a]);
+	router.stop();
+});
 
 test('while all jobs are routed others have their turn, and all of them are routed in the end', async () => {
 	const { clock, book, router, change, record } = started();

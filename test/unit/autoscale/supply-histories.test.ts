@@ -3,6 +3,7 @@
  * clocks that are set: `SEEDS=5000 node ...` for more, `SEED=7` for one.
  */
 import * as assert from 'uvu/assert';
+import { random as randomBy } from '../../rig/random.ts';
 import { suite } from '../../support/suite.ts';
 import { hour, minute, second } from './given.ts';
 import { SupplyWorld, type Waiting } from './supply-world.ts';
@@ -16,23 +17,12 @@ const startMs = 30 * second;
 const stepMs = 10 * second;
 const faultsForMs = 40 * minute;
 
-/** xorshift32 */
-function randomOf(seed: number): () => number {
-	let state = (seed * 2_654_435_761) >>> 0 || 1;
-	return () => {
-		state ^= state << 13;
-		state ^= state >>> 17;
-		state ^= state << 5;
-		state >>>= 0;
-		return state / 2 ** 32;
-	};
-}
-
 const undecided = 'undecided';
 
 /** @returns what is wrong with it; undefined: nothing */
 function history(seed: number): string | undefined {
-	const random = randomOf(seed);
+	const { between } = randomBy(seed);
+	const random = () => between(0, 1_000_000) / 1_000_000;
 	const max = 2 + Math.floor(random() * 10);
 	const sickPart = random() < 0.5 ? 0.02 : 0.2;
 	const pendingPart = random() < 0.3 ? 0.1 : 0;

@@ -6,9 +6,9 @@ import { desired, job, minute, now, runner, second } from './given.ts';
 
 export interface Waiting {
 	id: number;
-	/** undefined: no runner is ever given it. */
 	repository: string;
 	labels?: readonly string[];
+	/** GitHub gives it to no runner. */
 	unassignable?: boolean;
 	/** How long it runs, ms. */
 	runsMs?: number;

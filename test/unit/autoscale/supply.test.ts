@@ -1,6 +1,6 @@
 /** Supply is what will take the job: runners that hang, that never start, and jobs that GitHub gives to none of them. */
 import * as assert from 'uvu/assert';
-import { whyOf } from '../../../admission/autoscale/rules/status.ts';
+import { statusOf, whyOf } from '../../../admission/autoscale/rules/status.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, desired, hour, job, minute, runner, second } from './given.ts';
 import { SupplyWorld, type Waiting } from './supply-world.ts';
@@ -50,6 +50,41 @@ test('an offline runner is no supply, and is replaced', () => {
 	assert.equal([found.desired, found.replace], [3, ['uid-r1']]);
 	const status = { desired: desired(), demand: found };
 	assert.match(whyOf(status), /^3 runners/);
+});
+
+test('the status says which runners do not count, and which jobs GitHub gives to none', () => {
+	const says = (world: SupplyWorld, type: string) => {
+		const { demand } = world;
+		assert.ok(demand);
+		const schedule = { minReplicas: undefined, next: undefined, nextEdgeMs: undefined, summary: undefined };
+		const reconciled = { desired: desired(), demand, replicas: 0, schedule: { ...schedule, skipped: [] } };
+		const object = { metadata: { name: 'a' }, spec: {} } as never;
+		const { conditions = [], openJobs } = statusOf(object, { reconciled, findings: [] }, world.nowMs);
+		const { status, reason, message = '' } = conditions.find((one) => one.type === type) ?? {};
+		return { status, reason, message, openJobs };
+	};
+	const sick = new SupplyWorld({ max: 20, delayMs: hour, isSick: (nth) => nth <= 2 });
+	sick.give(2);
+	sick.pass(minute);
+	sick.queue({ runsMs: hour });
+	sick.pass(5 * minute);
+	const ignores = says(sick, 'RunnersIgnoreJobs');
+	assert.equal([ignores.status, ignores.reason], ['True', 'JobsTakenByOthers']);
+	assert.match(ignores.message, /^runner r2 is idle, but GitHub gave jobs/);
+
+	const late = new SupplyWorld({ max: 2, startMs: () => Number.POSITIVE_INFINITY });
+	late.queue();
+	late.pass(20 * minute);
+	const waits = says(late, 'RunnersLate');
+	assert.equal([waits.status, waits.reason], ['True', 'NotScheduled']);
+	assert.match(waits.message, /^runner r1 has been starting for longer than starts take/);
+
+	const none = new SupplyWorld({ max: 20 });
+	none.queue({ unassignable: true });
+	none.pass(9 * minute);
+	const given = says(none, 'NotGivenToRunners');
+	assert.equal([given.status, given.reason, given.openJobs], ['True', 'PassedByAllRunners', 1]);
+	assert.match(given.message, /^1 job waits though idle runners have the labels, such as those of octo\/app/);
 });
 
 test('GitHub cannot be asked: nothing is concluded from what idle runners pass by', () => {

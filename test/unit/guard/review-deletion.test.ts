@@ -108,6 +108,8 @@ test('break-glass: who uses it is noted on the pod, signed, once; not in a dry r
 	assert.is(user, 'alice');
 	assert.ok(signer.verifyStatement(deletedBy('uid-r1', user), signature));
 	assert.is(api.callsTo('PATCH', /\/pods\/r1$/).length, 1);
+	const said = world.lines.filter((line) => line === 'warn break-glass').length;
+	assert.is(said, 1, 'the second review shows another version, with the note');
 	api.fail('PATCH', /\/pods\/r2$/, new KubeError(500, '', 'etcd is slow'));
 	assert.ok((await remove(copyOf(world, 'r2'))).allowed);
 });
