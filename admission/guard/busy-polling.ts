@@ -6,7 +6,7 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { listsPerMinute, rateWindowMs } from '../github/policy.ts';
-import { nextPollMs, type Registry, runnerNamed, type Snapshot } from '../github/registry.ts';
+import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
 import { Controller } from '../kube/controller.ts';
 import type { ReconcileObserver } from '../kube/queue.ts';
@@ -16,8 +16,8 @@ import type { Scope } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
-import { looksOver, overwrites, planMarks, type Sighting } from './rules/busy-marks.ts';
-import { isOffline, type OfflineLists, withList } from './rules/offline.ts';
+import { ListedRunners } from './listed-runners.ts';
+import { overwrites, planMarks, type Sighting } from './rules/busy-marks.ts';
 import type { IdleLists } from './rules/second-try.ts';
 
 /** How often it is checked which scopes are due for a list. */
@@ -84,12 +84,7 @@ export class BusyPolling {
 	readonly #dependencies: BusyDependencies;
 	readonly #controller: Controller;
 	readonly #polls = new Map<string, Poll>();
-	/** By pod UID: since when every list has shown its job as over, ms since the epoch. */
-	readonly #overSinceMs = new Map<string, number>();
-	/** By pod UID: the lists that have shown it idle and online, up to the last one. */
-	readonly #idleLists = new Map<string, IdleLists>();
-	/** By pod UID: the lists that have shown it idle and offline, up to the last one. */
-	readonly #offlineLists = new Map<string, OfflineLists>();
+	readonly #listed = new ListedRunners();
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
 	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
@@ -118,9 +113,7 @@ export class BusyPolling {
 			this.#changed = true;
 			const { uid = '' } = pod.metadata;
 			if (change === 'deleted') {
-				this.#overSinceMs.delete(uid);
-				this.#idleLists.delete(uid);
-				this.#offlineLists.delete(uid);
+				this.#listed.forget(uid);
 				this.#runsSinceMs.delete(uid);
 				this.#written.delete(uid);
 				return;
@@ -148,30 +141,12 @@ export class BusyPolling {
 
 	/** The last lists, without a gap, that have shown the pod's runner idle and online; undefined: the last one did not. */
 	idleLists({ uid }: Pick<RunnerPod, 'uid'>): IdleLists | undefined {
-		return this.#idleLists.get(uid);
+		return this.#listed.idleLists(uid);
 	}
 
 	/** Whether GitHub's lists have shown the idle runner offline for long enough to believe it. */
 	isOffline(uid: string): boolean {
-		return isOffline(this.#offlineLists.get(uid));
-	}
-
-	#noteOffline(pods: Group['pods'], snapshot: Snapshot): void {
-		const offline = pods.filter(({ runnerName }) => isIdleOffline(seen(snapshot, runnerName)));
-		const others = { offline: offline.length, all: pods.length };
-		const uids = new Set(offline.map(({ uid }) => uid));
-		for (const { uid } of pods) {
-			const lists = withList(this.#offlineLists.get(uid), uids.has(uid), others, snapshot.startedAtMs);
-			if (lists) this.#offlineLists.set(uid, lists);
-			else this.#offlineLists.delete(uid);
-		}
-	}
-
-	#noteIdle(uid: string, { runner, atMs }: Pick<Sighting, 'runner' | 'atMs'>): void {
-		const isIdle = runner !== undefined && !runner.busy && runner.status !== 'offline';
-		const firstMs = this.#idleLists.get(uid)?.firstMs ?? atMs;
-		if (isIdle) this.#idleLists.set(uid, { firstMs, lastMs: atMs });
-		else this.#idleLists.delete(uid);
+		return this.#listed.isOffline(uid);
 	}
 
 	/** Whether two polls of this group have brought nothing. */
@@ -316,15 +291,9 @@ export class BusyPolling {
 			poll.snapshot = snapshot;
 			failed = false;
 			poll.nextMs = snapshot.startedAtMs + this.#expectedMs(key);
-			this.#noteOffline(group.pods, snapshot);
-			for (const pod of group.pods) {
-				const sighting = seen(snapshot, pod.runnerName);
-				this.#noteIdle(pod.uid, sighting);
-				const over = looksOver(sighting);
-				if (!over) this.#overSinceMs.delete(pod.uid);
-				else if (!this.#overSinceMs.has(pod.uid)) this.#overSinceMs.set(pod.uid, snapshot.startedAtMs);
-				this.#controller.enqueue(pod.key);
-			}
+			const there = group.pods.filter((pod) => this.#isThere(pod));
+			this.#listed.note(there, snapshot);
+			for (const pod of there) this.#controller.enqueue(pod.key);
 		} catch (error) {
 			log.warn(
 				{ scope: key, error: String(error) },
@@ -334,6 +303,12 @@ export class BusyPolling {
 			poll.failed = failed;
 			poll.running = false;
 		}
+	}
+
+	/** Whether the pod that a list was asked for has outlasted the asking. */
+	#isThere({ key, uid }: Group['pods'][number]): boolean {
+		const { namespace, name } = splitKey(key);
+		return this.#dependencies.cache.pods.get(namespace, name)?.metadata.uid === uid;
 	}
 
 	async #mark(key: ObjectKey): Promise<undefined> {
@@ -377,8 +352,7 @@ export class BusyPolling {
 		const snapshot = this.#polls.get(groupKey(pod))?.snapshot;
 		// A list that is older than the runner's start may show a previous runner of the same name. Both times are by our clock.
 		if (!snapshot || snapshot.startedAtMs < (this.#runsSinceMs.get(pod.uid) ?? 0)) return undefined;
-		const overSinceMs = this.#overSinceMs.get(pod.uid) ?? snapshot.startedAtMs;
-		return { ...seen(snapshot, pod.runnerName), overForMs: snapshot.startedAtMs - overSinceMs };
+		return this.#listed.sighting(pod.uid, pod.runnerName, snapshot);
 	}
 
 	/** The pod as a RunnerPod, from the caches only: a call for each of thousands of pods would cost too much. */
@@ -389,15 +363,6 @@ export class BusyPolling {
 		});
 	}
 }
-
-const isIdleOffline = ({ runner }: Pick<Sighting, 'runner'>): boolean =>
-	runner?.status === 'offline' && !runner.busy;
-
-const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs'> => ({
-	runner: runnerNamed(snapshot, runnerName),
-	complete: snapshot.complete,
-	atMs: snapshot.startedAtMs,
-});
 
 /** The interval of this poll, in ms, if all whose `pages` are counted divide so many of their credential's calls. */
 function shareOf(perMinute: number, pages: ReadonlyMap<Registry, number>, { registry }: Poll): number {

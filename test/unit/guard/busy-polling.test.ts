@@ -120,6 +120,22 @@ test('since when every list has shown a runner idle and online is known, until o
 	assert.is(idleLists('r1'), undefined);
 	await world.stop();
 });
+test('a pod that goes while its list is read: nothing of it is kept', async () => {
+	const { world, start, clock, github, api, idleLists } = setUp();
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } });
+	world.runner('r2', { metadata: { annotations: world.listed('r2', 2) } });
+	await start();
+	await clock.pass(20_000);
+	github.answersAfterMs = 5_000;
+	const lists = github.count('list');
+	await clock.until('a list is on its way', () => github.count('list') > lists);
+	assert.ok(idleLists('r1'));
+	api.drop(paths.pods, 'r1', 'ci');
+	const { lastMs = 0 } = idleLists('r2') ?? {};
+	await clock.until('the list is read', () => (idleLists('r2')?.lastMs ?? 0) > lastMs);
+	assert.is(idleLists('r1'), undefined);
+	await world.stop();
+});
 test('100 runners of one organization cost one list in 10 s', async () => {
 	const { world, start, clock, github } = setUp();
 	for (let number = 0; number < 100; number++)
