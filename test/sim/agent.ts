@@ -37,6 +37,7 @@ export class Agent implements Taker {
 	runnerId: number | undefined;
 	job: Job | undefined;
 	online = false;
+	hangs = false;
 
 	readonly name: string;
 	readonly log = new RunnerLog();

@@ -35,6 +35,8 @@ export interface Registration {
 /** A simulated runner. */
 export interface Taker {
 	readonly online: boolean;
+	/** It takes no job, though GitHub shows it as online and idle. */
+	readonly hangs: boolean;
 	readonly job: object | undefined;
 	readonly registration: Registration;
 	startJob(options: { made: WorkflowJob; durationMs?: number }): unknown;
@@ -103,7 +105,7 @@ export class JobQueue {
 		});
 		for (const agent of agents) {
 			if (ready.length === 0) return;
-			if (!agent.online || agent.job !== undefined) continue;
+			if (!agent.online || agent.hangs || agent.job !== undefined) continue;
 			const index = ready.findIndex((waiting) => fits(waiting, agent, this.#groups));
 			if (index < 0) continue;
 			const [{ job, durationMs } = ready[0]!] = ready.splice(index, 1);

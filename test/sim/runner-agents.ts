@@ -68,6 +68,11 @@ export interface RunnerAgents {
 	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void>;
 	/** Ends all jobs that run now; resolves with their number. */
 	endAllJobs(): Promise<number>;
+	/**
+	 * From now on the pod's runner takes no job from GitHub, which shows it as online and idle: its listener hangs, as in
+	 * actions-runner-controller #4602.
+	 */
+	hang(namespace: string, pod: string): void;
 	/** Jobs that wait at GitHub for one of these runners: each is given to the next one that is idle and fits. */
 	queueJobs(jobs: QueuedJobs): void;
 	/** Jobs still without a runner. */
@@ -239,6 +244,10 @@ class Handle implements RunnerAgents {
 
 	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void> {
 		return this.#agentOf(namespace, pod).killWorker(options);
+	}
+
+	hang(namespace: string, pod: string): void {
+		this.#agentOf(namespace, pod).hangs = true;
 	}
 
 	async endAllJobs(): Promise<number> {

@@ -60,6 +60,7 @@ function idleRunner(
 	const runner = {
 		name,
 		online: true,
+		hangs: false,
 		job: undefined as object | undefined,
 		registration: { scope, group, labels, implicit: ['self-hosted', 'Linux', arch] },
 		startJob({ made }: { made: WorkflowJob }) {
@@ -105,6 +106,16 @@ test('labels of GitHub’s own count, whatever their case, and so do repository,
 	const own = github.jobs.queue({ repository: 'octo-org/app', scope: 'repos/octo-org/app' });
 	assert.equal(take(idleRunner(github, 'e', 'orgs/octo-org')), []);
 	assert.equal(take(idleRunner(github, 'f', 'repos/Octo-Org/App')), [own.id]);
+});
+
+test('a runner that hangs takes no job, and the job stays queued for the next one', ({ github }) => {
+	const job = github.jobs.queue({ repository: 'octo-org/app' });
+	const hung = { ...idleRunner(github, 'h', 'orgs/octo-org'), hangs: true };
+	github.jobQueue.dispatch([hung], anybody);
+	assert.equal([hung.started, job.status], [[], 'queued']);
+	const healthy = idleRunner(github, 'r', 'orgs/octo-org');
+	github.jobQueue.dispatch([hung, healthy], anybody);
+	assert.equal([hung.started, healthy.started], [[], [job.id]]);
 });
 
 test('the runners of a group are for the repositories that may use it', ({ github }) => {
