@@ -27,7 +27,10 @@ async function remainsOf({ rig, namespace, scope }: SetUnderTest): Promise<Remai
 	return { ...Object.fromEntries(await Promise.all(counts)), registrations } as unknown as Remains;
 }
 
-/** Resolves when there are exactly so many of each; what is not named there is none of. */
+/**
+ * Resolves when there are exactly so many of each, and the set's watch has shown as many pods: the API server's list is
+ * ahead of it. What is not named there is none of.
+ */
 export async function comesTo(set: SetUnderTest, wanted: Partial<Remains>): Promise<void> {
 	const all: Remains = {
 		...{ statefulSets: 0, pods: 0, signals: 0, revisions: 0, registrations: 0 },
@@ -36,12 +39,14 @@ export async function comesTo(set: SetUnderTest, wanted: Partial<Remains>): Prom
 	let last = '';
 	const reached = async () => {
 		last = JSON.stringify(await remainsOf(set));
-		return last === JSON.stringify(all);
+		return last === JSON.stringify(all) && set.all().length === all.pods;
 	};
 	try {
 		await eventually('', reached, { withinMs: 90_000 });
 	} catch {
-		throw new Error(`${set.namespace} does not come to ${JSON.stringify(all)}: ${last}`);
+		throw new Error(
+			`${set.namespace} does not come to ${JSON.stringify(all)}: ${last}, and the watch shows ${set.all().length} pods`,
+		);
 	}
 }
 
