@@ -1,4 +1,4 @@
-import { outdatedProbeEveryMs, provenMs } from './policy.ts';
+import { outdatedProbeEveryMs, outdatedUntriedMs, provenMs } from './policy.ts';
 
 /** What a runner said of its version, which GitHub refuses. */
 export interface Refusal {
@@ -24,6 +24,9 @@ export interface Outdated extends Refusal {
 	/** Of the template that the runner was made from: another one may have another image. */
 	templateHash: string;
 }
+
+/** From when on the set is given jobs again, if none of its runners has been started meanwhile, ms since the epoch. */
+export const triedAgainMs = (nextStartMs: number): number => nextStartMs + outdatedUntriedMs;
 
 /**
  * What is known of the set's version after this reconcile, and when its next runner may start, ms since the epoch. It is over

@@ -1,7 +1,7 @@
 import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { Waiting } from '../../runner/waiting.ts';
-import { type Outdated, outdatedAfter, type Refusal } from './outdated.ts';
+import { type Outdated, outdatedAfter, type Refusal, triedAgainMs } from './outdated.ts';
 import { briefEnd, longestRecreationDelayMs, provenMs, releaseRetryMs, startBackoff } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
@@ -143,12 +143,14 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	if (busy && (surplus || outdated.some(({ phase }) => phase === 'busy'))) wait.push('busy');
 	if (victims.length > release.length) wait.push('registering');
 	if (hold) wait.push('hold');
-	if (accounting.outdated) wait.push('runner-outdated');
+	const againMs = accounting.outdated && triedAgainMs(accounting.nextStartMs);
+	if (againMs !== undefined && nowMs < againMs) wait.push('runner-outdated');
 	if (accounting.failedStarts > 0) wait.push('starts-failing');
 	if (set.credentialsMissing) wait.push('credentials-missing');
 
 	const moments = [
 		hold?.untilMs,
+		againMs,
 		missing > 0 ? accounting.nextStartMs : undefined,
 		...victims.map(({ notBeforeMs }) => notBeforeMs),
 		...active.map(({ vainFromMs }) => vainFromMs),

@@ -21,6 +21,12 @@ export const briefEnd = { withinMs: 10_000, tolerated: 2 } as const;
 /** A set whose runners GitHub refuses for their version starts one in this time, to find out whether it still does. */
 export const outdatedProbeEveryMs = 5 * 60_000;
 
+/**
+ * When none of its runners has been wanted for so long, because jobs went to other sets, it is given jobs again: only a start
+ * shows that its image has been renewed under the same name. If it has not, they wait for one start an hour.
+ */
+export const outdatedUntriedMs = 60 * 60_000;
+
 /** A runner that has been idle for so long after its container started is not refused: GitHub refuses one at its first poll. */
 export const provenMs = 30_000;
 

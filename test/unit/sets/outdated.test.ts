@@ -120,6 +120,36 @@ for (const kind of kinds) {
 		assert.is(reported.at(-1), 'RunnerOutdated');
 		await world.end();
 	});
+	test(`${kind}: none of its runners is wanted for an hour: it is given jobs again, and one start shows that its image is a new one`, async () => {
+		const reported: (string | undefined)[] = [];
+		const source: DemandSource = {
+			synced: true,
+			demandOf: () => undefined,
+			blocked: (_set, why) => reported.push(why),
+			onChange: () => {},
+		};
+		const world = new SetsWorld(kind, undefined, () => source);
+		world.habits.endsAfterMs = 4_000;
+		world.habits.says = () => refused();
+		world.put(1, { spec: { image: 'runner:latest' } });
+		await world.start();
+		await world.clock.until('it is refused', () => reported.at(-1) === 'RunnerOutdated', minute);
+		world.put(0, { spec: { image: 'runner:latest' } });
+		await world.clock.pass(59 * minute);
+		assert.equal([reported.at(-1), world.starts], ['RunnerOutdated', 1]);
+		await world.clock.pass(7 * minute);
+		assert.equal([reported.at(-1), world.condition('RunnerOutdated')], [undefined, 'True']);
+		world.put(1, { spec: { image: 'runner:latest' } });
+		await world.clock.until('it is refused again', () => reported.at(-1) === 'RunnerOutdated', minute);
+		assert.is(world.starts, 2);
+		world.put(0, { spec: { image: 'runner:latest' } });
+		await world.clock.pass(66 * minute);
+		world.habits.endsAfterMs = undefined;
+		world.put(1, { spec: { image: 'runner:latest' } });
+		await world.clock.until('it is well', () => world.condition('RunnerOutdated') !== 'True', 2 * minute);
+		assert.is(reported.at(-1), undefined);
+		await world.end();
+	});
 }
 
 const now = Date.parse('2026-11-23T12:00:00Z');
