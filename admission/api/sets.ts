@@ -64,6 +64,8 @@ export const setKeys = {
 	tokenScope: 'actions-runner/scope',
 	/** Annotation on these Secrets: when the token expires, RFC 3339. ARC's key (there on pods). */
 	tokenExpiresAt: 'actions-runner-controller/token-expires-at',
+	/** Annotation on these Secrets: our signature, which says that GitHub has given this token for this scope to this credential. */
+	tokenProof: 'actions-runner/registration-token-proof',
 } as const;
 
 /** Finalizer of RunnerSets and RunnerDeployments: it stays until the last busy runner is done. */

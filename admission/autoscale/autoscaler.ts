@@ -109,7 +109,7 @@ export class Autoscaler implements DemandSource {
 
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
-		const { client, setsCache, accounts, autoscaleCache, namespace, clock } = dependencies;
+		const { client, autoscaleCache, namespace, clock } = dependencies;
 		this.book = new JobBook(clock.now);
 		const shared = { ...dependencies, book: this.book, sets: this.#sets, results: this.#results };
 		this.#suggestions = new Suggestions(clock);
@@ -121,7 +121,7 @@ export class Autoscaler implements DemandSource {
 		this.#poll = new Poll({
 			...shared,
 			visibility,
-			targets: new PollTargets({ setsCache, accounts, targets: this.#targets, results: this.#results }),
+			targets: new PollTargets({ ...shared, targets: this.#targets }),
 			records: new JobRecords({ client, namespace, clock }),
 		});
 		this.#statusWriter = new AutoscalerStatusWriter({ ...shared, targets: this.#targets });

@@ -1,9 +1,12 @@
+import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
 import type { RunnersSet } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Account, Accounts } from '../github/accounts.ts';
 import type { CredentialsMissing } from '../github/types.ts';
+import type { Scope } from '../runner/scope.ts';
 import { credentialsSecretOf, scopeOf } from '../sets/pod/defaults.ts';
 import { configOf } from './candidates.ts';
+import type { KnownSets } from './known-sets.ts';
 import type { PollTarget, TargetSource } from './poll/poll.ts';
 import type { Results } from './results.ts';
 import { repositoriesOf } from './rules/metrics.ts';
@@ -15,6 +18,7 @@ interface PollTargetsDependencies {
 	accounts: Pick<Accounts, 'resolve'>;
 	targets: Targets;
 	results: Results;
+	sets: Pick<KnownSets, 'get'>;
 }
 
 /** The sets about whose jobs GitHub is asked, and with which credentials. */
@@ -25,9 +29,13 @@ export class PollTargets implements TargetSource {
 		this.#dependencies = dependencies;
 	}
 
-	/** The sets on which an autoscaler acts and of which it is known where their runners register. */
+	/** The sets on which an autoscaler acts, and whose runners GitHub lets register for the scope that they name. */
 	list(): PollTarget[] {
 		return this.#dependencies.targets.keys().flatMap((key) => this.#targetOf(key) ?? []);
+	}
+
+	count(): number {
+		return this.#dependencies.targets.keys().filter((key) => this.#acting(key)).length;
 	}
 
 	/** With which GitHub is asked about the jobs of a set: the autoscaler's own credentials, or those of its runners. */
@@ -43,16 +51,25 @@ export class PollTargets implements TargetSource {
 	}
 
 	#targetOf(key: SetKey): PollTarget | undefined {
-		const { targets, results } = this.#dependencies;
-		const autoscaler = targets.acting(key);
-		const scope = scopeOf(this.#configOf(key) ?? {});
-		if (!autoscaler || !scope) return undefined;
+		const { results } = this.#dependencies;
+		const found = this.#acting(key);
+		if (!found) return undefined;
+		const { autoscaler, scope } = found;
 		return {
 			key,
 			scope,
 			countsRunsOf: repositoriesOf(autoscaler.spec.metrics, scope),
 			working: results.get(autoscaler.metadata.uid ?? '')?.working,
 		};
+	}
+
+	#acting(key: SetKey): { autoscaler: HorizontalRunnerAutoscaler; scope: Scope } | undefined {
+		const { targets, sets } = this.#dependencies;
+		const blocked = sets.get(key)?.blocked;
+		if (blocked === 'ScopeUnconfirmed' || blocked === 'CredentialsMissing') return undefined;
+		const autoscaler = targets.acting(key);
+		const scope = scopeOf(this.#configOf(key) ?? {});
+		return autoscaler && scope && { autoscaler, scope };
 	}
 
 	#configOf(key: SetKey) {

@@ -31,4 +31,11 @@ export interface DemandSource {
 	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: ObjectKey, jobs: number) => void): void;
 }
 
-export type Blocked = 'RunnerOutdated' | 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';
+export type Blocked =
+	| 'RunnerOutdated'
+	| 'StartsFailing'
+	/** GitHub has not answered yet whether its credential may register runners for its scope: other sets come first. */
+	| 'ScopeUnconfirmed'
+	| 'CredentialsMissing'
+	| 'SpecInvalid'
+	| 'Deleting';

@@ -18,7 +18,7 @@ import { type OwnedRunner, Owners } from './owners.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './plan-executor.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
-import type { RegistrationTokens } from './registration-tokens.ts';
+import type { RegistrationTokens, ScopeAccess } from './registration-tokens.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
@@ -32,7 +32,7 @@ interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	/** undefined: sets have as many runners as their `replicas` say. */
 	demand?: DemandSource | undefined;
 	/** Whether GitHub gives its credential registration tokens for its scope; undefined: nobody asks. */
-	tokens?: Pick<RegistrationTokens, 'refusal'> | undefined;
+	tokens?: Pick<RegistrationTokens, 'access' | 'onAccess'> | undefined;
 	/** What runners say of their versions; undefined: nobody reads it. */
 	versions?: Pick<RunnerVersions, 'isReading' | 'refusalOf' | 'onRead'> | undefined;
 }
@@ -116,6 +116,10 @@ export class SetReconciler<S extends RunnersSet> {
 			const name = pod.metadata.labels?.[setLabel];
 			if (name) this.#controller.enqueueAfter(objectKey({ namespace: pod.metadata.namespace, name }), 0);
 		});
+		dependencies.tokens?.onAccess((uid) => {
+			const key = this.#keys.get(uid);
+			if (key) this.#controller.enqueueAfter(key, 0);
+		});
 		this.#executor = new PlanExecutor(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
 			this.#controller.enqueueAfter(objectKey(metadata), afterMs),
 		);
@@ -187,8 +191,10 @@ export class SetReconciler<S extends RunnersSet> {
 		const hasCompleted = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
 		memory.accounting = planned.accounting;
 		// Only routing and the status go by it: what runs goes on.
-		const noCredentials = credentialsMissing ?? this.#refusal(set);
-		const blocked = blockedBy(isDeleting(set), noCredentials, specInvalid, planned);
+		const access = this.#access(set);
+		const noCredentials = credentialsMissing ?? (access?.kind === 'refused' ? access.detail : undefined);
+		const unconfirmed = access?.kind === 'unanswered';
+		const blocked = blockedBy(isDeleting(set), { noCredentials, unconfirmed }, specInvalid, planned);
 		demand?.blocked(set, blocked ?? (memory.createsFail ? 'StartsFailing' : undefined));
 		const replicas = set.spec.replicas ?? 1;
 		const found: Found = {
@@ -313,12 +319,12 @@ export class SetReconciler<S extends RunnersSet> {
 		return memory;
 	}
 
-	/** Why GitHub gives its runners no registration token: a set may name any scope. */
-	#refusal(set: S): string | undefined {
+	/** Whether GitHub gives its runners registration tokens: a set may name any scope. */
+	#access(set: S): ScopeAccess | undefined {
 		const config = this.#kind.config(set);
 		const scope = scopeOf(config);
 		const { namespace = '' } = set.metadata;
-		return scope && this.#dependencies.tokens?.refusal(namespace, scope, credentialsSecretOf(config));
+		return scope && this.#dependencies.tokens?.access(namespace, scope, credentialsSecretOf(config));
 	}
 
 	async #credentialsMissing(set: S): Promise<string | undefined> {
@@ -368,13 +374,14 @@ const isDeleting = ({ metadata }: RunnersSet) => metadata.deletionTimestamp !== 
 
 function blockedBy(
 	deleting: boolean,
-	credentialsMissing: string | undefined,
+	{ noCredentials, unconfirmed }: { noCredentials: string | undefined; unconfirmed: boolean },
 	specInvalid: string | undefined,
 	{ wait }: Plan,
 ): Blocked | undefined {
 	if (deleting) return 'Deleting';
 	if (specInvalid !== undefined) return 'SpecInvalid';
-	if (credentialsMissing !== undefined) return 'CredentialsMissing';
+	if (noCredentials !== undefined) return 'CredentialsMissing';
+	if (unconfirmed) return 'ScopeUnconfirmed';
 	if (wait.includes('runner-outdated')) return 'RunnerOutdated';
 	return wait.includes('starts-failing') ? 'StartsFailing' : undefined;
 }

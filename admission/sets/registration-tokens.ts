@@ -2,16 +2,9 @@ import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath, resources } from '../api/paths.ts';
-import {
-	apiVersion,
-	type Runner,
-	type RunnerConfig,
-	setKeys,
-	setKinds,
-	tokenSecretKey,
-} from '../api/sets.ts';
-import { writtenMs } from '../api/written-time.ts';
+import { apiVersion, type Runner, type RunnerConfig, setKeys, setKinds } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
+import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, type GitHubFailure, isFailure } from '../github/types.ts';
 import { type KubeClient, KubeError } from '../kube/client.ts';
@@ -22,7 +15,15 @@ import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
-import { type OwnedSecret, type SecretOwner, tokenSecretBody, tokenSecretName } from './token-secret.ts';
+import {
+	type OwnedSecret,
+	readTokenSecret,
+	type SecretOwner,
+	type Token,
+	type TokenUse,
+	tokenSecretBody,
+	tokenSecretName,
+} from './token-secret.ts';
 
 /** GitHub's tokens are valid for 60 min. They are renewed early, since a pod may be pending for a while before it registers. */
 const renewBeforeMs = 30 * 60_000;
@@ -37,18 +38,24 @@ const mostWaitMs = 30_000;
 const gatherMs = 50;
 
 /** One set, and the Secret with the token with which its runners register. */
-interface Use {
-	namespace: string;
-	secret: string;
-	scope: Scope;
-	credentialsSecret: string | undefined;
+interface Use extends TokenUse {
 	owner: SecretOwner;
 }
+
+/** What GitHub has answered, when it last did, to a credential that asked for a scope. A set may name any scope. */
+export type ScopeAccess =
+	| { kind: 'granted' }
+	/** `detail`: why, for people. */
+	| { kind: 'refused'; detail: string }
+	/** It has not been asked yet, or has not answered. */
+	| { kind: 'unanswered' };
 
 export interface RegistrationTokensOptions {
 	client: KubeClient;
 	cache: Pick<SetsCache, 'runnerSets' | 'runnerDeployments' | 'runners'>;
 	accounts: Accounts;
+	/** A tenant may write Secrets in its namespace: only what this server has signed says what GitHub has answered. */
+	signer: Pick<Signer, 'sign' | 'verify'>;
 	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
@@ -67,9 +74,9 @@ export class RegistrationTokens {
 	readonly #uses = new Map<string, Use>();
 	/** Why there is no new token; by the Secret. */
 	readonly #problems = new Map<ObjectKey, GitHubFailure | CredentialsMissing>();
-
-	/** By the Secret; forgotten with its last set. */
-	readonly #refusals = new Map<ObjectKey, string>();
+	/** By the Secret; forgotten with its last set. Absent: GitHub has not answered. */
+	readonly #access = new Map<ObjectKey, Exclude<ScopeAccess, { kind: 'unanswered' }>>();
+	readonly #listeners: ((setUid: string) => void)[] = [];
 
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
@@ -101,11 +108,17 @@ export class RegistrationTokens {
 	}
 
 	/**
-	 * Why GitHub has refused this credential for this scope, when it last answered; undefined: it has not. It is asked for sets without
-	 * runners too, and an outage changes nothing.
+	 * Whether GitHub gives this credential tokens for this scope. It is asked for sets without runners too. The last answer counts
+	 * until another one comes: an outage changes nothing. The next leader finds a grant in the Secret, where it is signed.
 	 */
-	refusal(namespace: string, scope: Scope, credentialsSecret: string | undefined): string | undefined {
-		return this.#refusals.get(objectKey({ namespace, name: tokenSecretName(scope, credentialsSecret) }));
+	access(namespace: string, scope: Scope, credentialsSecret: string | undefined): ScopeAccess {
+		const key = objectKey({ namespace, name: tokenSecretName(scope, credentialsSecret) });
+		return this.#access.get(key) ?? { kind: 'unanswered' };
+	}
+
+	/** `listener` is called with the UID of each set for which GitHub has now answered otherwise than before. */
+	onAccess(listener: (setUid: string) => void): void {
+		this.#listeners.push(listener);
 	}
 
 	/** Why there is no new token for runners of this scope; undefined: there is one. */
@@ -163,28 +176,39 @@ export class RegistrationTokens {
 		held: OwnedSecret | undefined,
 		owners: SecretOwner[],
 	): Promise<Requeue> {
-		const { clock, log } = this.#options;
-		const writtenUntilMs = writtenMs(held?.metadata.annotations?.[setKeys.tokenExpiresAt]) ?? 0;
+		const { clock, signer, log } = this.#options;
+		const given = readTokenSecret(held, use, signer);
+		// An earlier leader has asked.
+		if (given && !this.#access.has(key)) this.#answered(key, { kind: 'granted' });
 		// A token that would last longer than any was written by another clock: it may have expired.
-		const isBelieved = held?.data?.[tokenSecretKey] && writtenUntilMs - clock.now() <= longestTokenMs;
-		const heldUntilMs = isBelieved ? writtenUntilMs : 0;
-		if (held && heldUntilMs - clock.now() > renewBeforeMs) {
-			const same = JSON.stringify(uidsOf(held.metadata.ownerReferences)) === JSON.stringify(uidsOf(owners));
-			const token = Buffer.from(held.data?.[tokenSecretKey] ?? '', 'base64').toString('utf8');
-			if (!same) await this.#write(path, use, { token, expiresAtMs: heldUntilMs }, owners);
+		const heldUntilMs = given && given.expiresAtMs - clock.now() <= longestTokenMs ? given.expiresAtMs : 0;
+		if (given && heldUntilMs - clock.now() > renewBeforeMs) {
+			const same = JSON.stringify(uidsOf(held?.metadata.ownerReferences)) === JSON.stringify(uidsOf(owners));
+			if (!same) await this.#write(path, use, given, owners, signer);
 			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - clock.now() + 1) };
 		}
 		const token = await this.#ask(use);
-		if (token.kind === 'token') this.#refusals.delete(key);
-		else if (token.kind === 'forbidden' || token.kind === 'credentials-invalid')
-			this.#refusals.set(key, token.detail);
+		if (token.kind === 'forbidden' || token.kind === 'credentials-invalid') {
+			this.#answered(key, { kind: 'refused', detail: token.detail });
+			// The next leader is not to take an earlier answer for the last one.
+			if (given) await this.#write(path, use, given, owners, undefined);
+		}
 		if (token.kind !== 'token') return this.#failing(key, use, token);
+		this.#answered(key, { kind: 'granted' });
 		const expiresAtMs = Math.min(token.expiresAtMs, clock.now() + longestTokenMs);
-		await this.#write(path, use, { ...token, expiresAtMs }, owners);
+		await this.#write(path, use, { token: token.token, expiresAtMs }, owners, signer);
 		this.#problems.delete(key);
 		const until = new Date(token.expiresAtMs).toISOString();
 		log.info({ secret: key, scope: scopeKey(use.scope), until }, 'registration token renewed');
 		return { afterMs: checkMs };
+	}
+
+	#answered(key: ObjectKey, access: Exclude<ScopeAccess, { kind: 'unanswered' }>): void {
+		const before = this.#access.get(key);
+		this.#access.set(key, access);
+		if (before?.kind === access.kind) return;
+		for (const [uid, use] of this.#uses)
+			if (keyOf(use) === key) for (const listener of this.#listeners) listener(uid);
 	}
 
 	async #ask({ namespace, scope, credentialsSecret }: Use) {
@@ -207,10 +231,11 @@ export class RegistrationTokens {
 	async #write(
 		path: string,
 		use: Use,
-		token: { token: string; expiresAtMs: number },
+		token: Token,
 		owners: SecretOwner[],
+		signer: RegistrationTokensOptions['signer'] | undefined,
 	): Promise<void> {
-		const body = tokenSecretBody(use, token, owners);
+		const body = tokenSecretBody(use, token, owners, signer);
 		try {
 			await applyObject(this.#options.client, path, body, names.fieldManager);
 		} catch (error) {
@@ -222,7 +247,7 @@ export class RegistrationTokens {
 
 	async #remove(key: ObjectKey, path: string, held: OwnedSecret | undefined): Promise<Requeue> {
 		this.#problems.delete(key);
-		this.#refusals.delete(key);
+		this.#access.delete(key);
 		if (!held) return undefined;
 		const preconditions = { uid: held.metadata.uid };
 		await unlessGone(deleteObject(this.#options.client, path, { preconditions })); // or the garbage collector has deleted it

@@ -20,7 +20,10 @@ export interface PollTarget {
 
 /** The sets about whose jobs GitHub is asked. */
 export interface TargetSource {
+	/** Those of which GitHub has said that their runners may register for their scopes: a set may name any scope. */
 	list(): PollTarget[];
+	/** How many these are: quicker. */
+	count(): number;
 	/** With which GitHub is asked about the jobs of a set. */
 	accountOf(set: SetKey): Promise<PollAccount | CredentialsMissing>;
 }
@@ -71,11 +74,17 @@ export class Credentials {
 	}
 
 	/**
-	 * The one that is most likely shown a repository, by OWNER/NAME in lower case: of the narrowest scope. A set may name any scope,
-	 * so the next one is asked where GitHub does not show it to that, or refuses that.
+	 * The one that is most likely shown a repository, by OWNER/NAME in lower case: of the narrowest scope. The next one is asked where
+	 * GitHub does not show it to that, or refuses that.
 	 */
 	for(repository: string): Credential | undefined {
 		return bestOf(repository, this.#scopes, ({ scope }) => covers(scope, repository));
+	}
+
+	/** The one that is most likely shown the runner groups of a repository: that of its organization, not of the repository. */
+	forGroups(repository: string): Credential | undefined {
+		const isIts = ({ scope }: Scoped) => scope.kind !== 'repository' && covers(scope, repository);
+		return bestOf(groupsOf(repository), this.#scopes, isIts);
 	}
 
 	/** GitHub does not show the repository or organization (in lower case) to this one. @returns whether another one is to be asked */
@@ -83,6 +92,13 @@ export class Credentials {
 		credential.refused(name);
 		const next = name.includes('/') ? this.for(name) : this.#ofOrganization(name);
 		return next !== undefined && !next.isRefused(name);
+	}
+
+	/** GitHub does not show the runner groups of the repository to this one. @returns whether another one is to be asked */
+	refusedGroups(credential: Credential, repository: string): boolean {
+		const name = groupsOf(repository);
+		credential.refused(name);
+		return this.forGroups(repository)?.isRefused(name) === false;
 	}
 
 	values(): IterableIterator<Credential> {
@@ -135,6 +151,9 @@ export class Credentials {
 		return credential;
 	}
 }
+
+/** What a credential is shown of them is the same for all repositories of an organization. Never a repository's or organization's name. */
+const groupsOf = (repository: string): string => `runner groups of ${repository.split('/')[0] ?? ''}`;
 
 interface Scoped {
 	scope: Scope;

@@ -91,12 +91,16 @@ export class Poll {
 
 	/** Asks GitHub until `signal` ends. To be started when all records of jobs are known. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { clock } = this.#dependencies;
+		const { targets, clock } = this.#dependencies;
 		let refreshedMs = Number.NEGATIVE_INFINITY;
+		let known = 0;
 		this.#runs = true;
 		while (!signal.aborted) {
-			if (clock.monotonic() - refreshedMs >= refreshMs) {
+			const count = targets.count();
+			// A set begins to count when GitHub has answered for its scope: nothing of it is removed before its jobs are read.
+			if (clock.monotonic() - refreshedMs >= refreshMs || count !== known) {
 				refreshedMs = clock.monotonic();
+				known = count;
 				await this.#refresh();
 			}
 			this.#tick(signal);

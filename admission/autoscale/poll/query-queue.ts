@@ -51,7 +51,7 @@ export class QueryQueue {
 			offer(credential, due);
 		}
 		for (const credential of this.#credentials.values()) {
-			const isIts = (repository: string) => this.#credentials.for(repository) === credential;
+			const isIts = (repository: string) => this.#credentials.forGroups(repository) === credential;
 			offer(credential, visibility.next(isIts, nowMs));
 		}
 		for (const repository of repositories.values()) {

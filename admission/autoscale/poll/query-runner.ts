@@ -51,14 +51,14 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
-	readonly #credentials: Pick<Credentials, 'refused'>;
+	readonly #credentials: Pick<Credentials, 'refused' | 'refusedGroups'>;
 	readonly #ownWrites: BoundedMap<string, true>;
 
 	/** @param ownWrites gets the `recordName` of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
-		credentials: Pick<Credentials, 'refused'>,
+		credentials: Pick<Credentials, 'refused' | 'refusedGroups'>,
 		ownWrites: BoundedMap<string, true>,
 	) {
 		this.#dependencies = dependencies;
@@ -225,6 +225,7 @@ export class QueryRunner {
 		const failure = failureIn(outcome);
 		if (failure) return credential.failed(failure);
 		credential.worked();
+		if (outcome.kind === 'not-visible' && this.#credentials.refusedGroups(credential, key)) return;
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =
 			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };

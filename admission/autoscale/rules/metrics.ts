@@ -150,7 +150,7 @@ function namesOf(
 		}
 		if (scope.kind === 'organization' && !sameName(scope.name, path.split('/')[0])) {
 			foreign.push(
-				`${field}.repositoryNames[${index}]: ${path} is not of ${scope.name}, where the target's runners register, and is not counted`,
+				`${field}.repositoryNames[${index}]: ${path} is not of ${scope.name}, where the target's runners register, and is not counted: remove it, or name it in the autoscaler of a set of that owner`,
 			);
 			continue;
 		}

@@ -32,7 +32,8 @@ export interface Sets {
  * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for. One
  * whose starts fail comes after those that have room, and before those that have none; but one job at a time finds out whether
  * it can start runners again. One of which it is not known whether it has the job's architecture comes after all these, and
- * one that GitHub does not give such jobs to after that.
+ * one that GitHub does not give such jobs to after that. A set may name any scope: one of which GitHub has not said that its
+ * runners may register there comes after all that it has.
  * It stays with the set that it counts for as long as that has room, so that jobs do not go back and forth.
  *
  * @param current key of the set that the job counted for last
@@ -106,7 +107,8 @@ type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
  */
 function failureOf(places: Places, job: Job, given: boolean, doubtful: boolean): number {
 	const { blocked, room } = places;
-	if (blocked && blocked !== 'StartsFailing' && blocked !== 'RunnerOutdated') return 7;
+	if (blocked === 'ScopeUnconfirmed') return 7;
+	if (blocked && blocked !== 'StartsFailing' && blocked !== 'RunnerOutdated') return 8;
 	if (!given) return 6;
 	const failure = probes(places, job) ? 0 : room <= 0 ? 2 : blocked ? 1 : 0;
 	// A runner of the wrong architecture would not get the job: such a set counts where nothing else fits.

@@ -36,7 +36,7 @@ export const unreconciled: Omit<SetFacts, 'fixed'> = {
 	waiting: 0,
 	notGiven: allGiven,
 	runners: new Set(),
-	blocked: undefined,
+	blocked: 'ScopeUnconfirmed',
 	autoscaled: false,
 	max: 0,
 	living: 0,

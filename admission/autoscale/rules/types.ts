@@ -288,7 +288,14 @@ export interface Places {
 	 */
 	room: number;
 	/** Why it can't start runners; undefined: it can. */
-	blocked: 'RunnerOutdated' | 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
+	blocked:
+		| 'RunnerOutdated'
+		| 'StartsFailing'
+		| 'ScopeUnconfirmed'
+		| 'CredentialsMissing'
+		| 'SpecInvalid'
+		| 'Deleting'
+		| undefined;
 	/**
 	 * Where its starts fail and it may have runners: one job that opened after this, ms since the epoch, may find out whether
 	 * that is over. Absent: none may.

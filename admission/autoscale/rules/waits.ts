@@ -82,7 +82,8 @@ function forRunner(set: WaitedFor): Why {
 			reason: 'RunnerIdle',
 			message: `${key} has idle runners, but GitHub has not assigned the job to one yet`,
 		};
-	if (blocked)
+	// That only says which set comes first: its runners are made, and start when GitHub has answered.
+	if (blocked && blocked !== 'ScopeUnconfirmed')
 		return {
 			reason: blocked === 'CredentialsMissing' || blocked === 'RunnerOutdated' ? blocked : 'StartsFailing',
 			message: `${key} cannot start runners: ${blockedMessage ?? texts[blocked]}`,
@@ -102,7 +103,7 @@ function forRunner(set: WaitedFor): Why {
 	return { reason: 'RunnerStarting', message: `a runner of ${key} is being created` };
 }
 
-const texts: Record<NonNullable<Places['blocked']>, string> = {
+const texts: Record<Exclude<Places['blocked'], 'ScopeUnconfirmed' | undefined>, string> = {
 	RunnerOutdated: 'GitHub refuses the version of its runners; see its condition RunnerOutdated',
 	StartsFailing: 'its runners end before they register',
 	CredentialsMissing: 'it has no GitHub credentials',

@@ -6,7 +6,7 @@ import { JobRouter } from '../../../admission/autoscale/job-router.ts';
 import { KnownSets } from '../../../admission/autoscale/known-sets.ts';
 import { Visibility } from '../../../admission/autoscale/poll/visibility.ts';
 import { classOf } from '../../../admission/autoscale/rules/job-class.ts';
-import type { SetKey } from '../../../admission/autoscale/rules/set-key.ts';
+import { type SetKey, setKeyOf } from '../../../admission/autoscale/rules/set-key.ts';
 import type { PassingMemory } from '../../../admission/autoscale/rules/types.ts';
 import type { WaitReasons } from '../../../admission/autoscale/wait-reasons.ts';
 import type { Change } from '../../../admission/kube/informer.ts';
@@ -47,6 +47,7 @@ function started() {
 		const spec = { organization: 'octo', labels, template: {} };
 		const set = { kind: 'RunnerSet', metadata: { name, namespace: 'ci' }, spec } as unknown as RunnersSet;
 		for (const listener of listeners) listener(change, set);
+		router.setBlocked(setKeyOf(set), undefined);
 	};
 	const record = (id: number, more: Partial<WorkflowJobSpec> = {}) =>
 		book.recordChanged({

@@ -175,6 +175,7 @@ export class RoutedWorld {
 		const jobs = this.book.of(key).map(({ job }) => job);
 		const wanted = desired(more);
 		const found = demand(jobs, runners, wanted, nowMs);
+		this.#router.setBlocked(key, undefined);
 		this.book.setReconciled(key, {
 			runners: structuredClone(runners),
 			scaled: { desired: wanted, demand: found },

@@ -217,6 +217,17 @@ const table: [string, Job, Candidate[], string][] = [
 		'c d a b',
 	],
 	[
+		'one of whose scope GitHub has not said that its runners may register there comes after all that have the scope',
+		job(['self-hosted']),
+		[
+			set('a', { blocked: 'ScopeUnconfirmed', ...repository('octo', 'app') }),
+			set('b', { blocked: 'CredentialsMissing', ...repository('octo', 'app') }),
+			set('c', { blocked: 'StartsFailing', room: 0 }),
+			set('d', { possible: ['x64'], room: 0 }),
+		],
+		'c d a b',
+	],
+	[
 		'a job without labels: first sets without labels of their own (#1370), then those of a group, then as usual',
 		job([]),
 		[
@@ -625,6 +636,11 @@ test('why a job waits, for people', () => {
 	assert.is(
 		reason({ blocked: 'CredentialsMissing', startingSinceMs: 0 }),
 		'CredentialsMissing: RunnerSet ci/a cannot start runners: it has no GitHub credentials',
+	);
+	assert.match(
+		reason({ blocked: 'ScopeUnconfirmed' }) ?? '',
+		/^RunnerStarting/,
+		'it is only a matter of which set comes first',
 	);
 	assert.is(
 		reason({ blocked: 'SpecInvalid' }),

@@ -60,8 +60,16 @@ for (const kind of kinds) {
 			'whose credential GitHub refuses for its scope, though it has no runner to make',
 			'CredentialsMissing',
 			(world: SetsWorld) => {
-				world.refusal = 'GitHub answered 403';
+				world.access = { kind: 'refused', detail: 'GitHub answered 403' };
 				world.scale(0);
+			},
+		],
+		[
+			'for whose scope GitHub has not answered its credential yet',
+			'ScopeUnconfirmed',
+			(world: SetsWorld) => {
+				world.access = { kind: 'unanswered' };
+				world.scale(3);
 			},
 		],
 		[
@@ -97,6 +105,18 @@ for (const kind of kinds) {
 			assert.is(reported.at(-1), blocked);
 			await world.end();
 		});
+	test(`${kind}: GitHub answers for its scope: it counts at once, and nothing was said of it meanwhile`, async () => {
+		const { world, reported } = withAutoscaler(kind);
+		world.access = { kind: 'unanswered' };
+		world.put(1);
+		await world.start();
+		await world.settled(1);
+		assert.equal([reported.at(-1), world.condition('CredentialsMissing')], ['ScopeUnconfirmed', undefined]);
+		world.answers({ kind: 'granted' });
+		const afterMs = await world.clock.until('it counts', () => reported.at(-1) === undefined, 1_000);
+		assert.ok(afterMs <= 100, `after ${afterMs} ms`);
+		await world.end();
+	});
 	test(`${kind} whose pods the API server refused for a while: blocked until one is created, and its status is kept meanwhile`, async () => {
 		const { world, reported } = withAutoscaler(kind);
 		world.api.fail('POST', /(statefulsets|runners|pods)$/, new KubeError(403, 'Forbidden', 'quota'), 6);

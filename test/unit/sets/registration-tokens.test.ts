@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
+import { setKeys } from '../../../admission/api/sets.ts';
 import type { TokenOutcome } from '../../../admission/github/types.ts';
 import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
 import {
@@ -9,6 +10,7 @@ import {
 import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
 import { createLog } from '../../../admission/telemetry/log.ts';
 import { suite } from '../../support/suite.ts';
+import { signer } from '../runner/pods.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('registration tokens');
@@ -17,9 +19,9 @@ const minute = 60_000;
 type Listener = (change: 'added' | 'modified' | 'deleted', object: KubeObject & { spec: object }) => void;
 
 /** The controller with a cluster that holds Secrets, a GitHub that answers as configured, and a clock. */
-function setUp(answer: () => TokenOutcome) {
+function setUp(answer: () => TokenOutcome, before: [string, OwnedSecret][] = []) {
 	const clock = new SimulatedClock('2026-03-01T12:00:00Z');
-	const secrets = new Map<string, OwnedSecret>();
+	const secrets = new Map(before);
 	const calls: string[] = [];
 	const asked: string[] = [];
 	const listeners: Listener[] = [];
@@ -51,6 +53,7 @@ function setUp(answer: () => TokenOutcome) {
 		client,
 		cache: { runnerSets: watched, runnerDeployments: unwatched, runners: unwatched },
 		accounts,
+		signer,
 		clock,
 		metrics: { reconciled: () => undefined },
 		log: createLog('silent', 'json'),
@@ -63,7 +66,9 @@ function setUp(answer: () => TokenOutcome) {
 		for (const listener of listeners) listener(change, object);
 		await clock.pass(90);
 	};
-	return { clock, secrets, calls, asked, tokens, set, tell };
+	const accessOf = (name: string, credentialsSecret?: string) =>
+		tokens.access('default', { kind: 'organization', name }, credentialsSecret);
+	return { clock, secrets, calls, asked, tokens, set, tell, accessOf };
 }
 
 const fresh = (nowMs: number, minutes = 60): TokenOutcome => ({
@@ -76,20 +81,117 @@ test('a refusal counts for that credential and scope until GitHub gives a token,
 	const away: TokenOutcome = { kind: 'github-unavailable', detail: 'GitHub is away' };
 	let answer: TokenOutcome = away;
 	const { clock, tokens, set, tell } = setUp(() => answer);
-	const refusal = (name = 'octo-org') => tokens.refusal('default', { kind: 'organization', name }, undefined);
+	const access = (name = 'octo-org') => tokens.access('default', { kind: 'organization', name }, undefined);
+	const answered: string[] = [];
+	tokens.onAccess((uid) => void answered.push(`${uid} ${access().kind}`));
 	await tell('added', set('a'));
-	assert.is(refusal(), undefined, 'an outage at the start refuses nobody');
+	assert.equal(access(), { kind: 'unanswered' }, 'an outage at the start neither grants nor refuses');
 	answer = { kind: 'forbidden', detail: 'GitHub answered 404' };
 	await clock.pass(minute);
-	assert.equal([refusal(), refusal('other')], ['GitHub answered 404', undefined]);
+	assert.equal(
+		[access(), access('other')],
+		[{ kind: 'refused', detail: 'GitHub answered 404' }, { kind: 'unanswered' }],
+	);
 	answer = away;
 	await clock.pass(minute);
-	assert.is(refusal(), 'GitHub answered 404', 'an outage takes nothing back');
+	assert.is(access().kind, 'refused', 'an outage takes nothing back');
 	answer = fresh(clock.now());
 	await clock.pass(minute);
-	assert.is(refusal(), undefined);
+	assert.is(access().kind, 'granted');
+	answer = away;
+	await clock.pass(120 * minute);
+	assert.is(access().kind, 'granted', 'nor does one for longer than a token lasts');
+	assert.equal(answered, ['a refused', 'a granted']);
 	await tokens.stop();
 });
+
+test('a set counts 0.1 s after it was created: GitHub is asked once for a scope and a credential, however many sets name it', async () => {
+	const world = setUp(() => fresh(world.clock.now()));
+	for (const uid of ['a', 'b', 'c']) await world.tell('added', world.set(uid));
+	assert.is(world.accessOf('octo-org').kind, 'granted');
+	await world.clock.pass(10 * minute);
+	assert.is(world.asked.length, 1);
+	await world.tokens.stop();
+});
+
+test('the next leader knows what GitHub has granted, though it cannot ask now, and the token has expired', async () => {
+	const away: TokenOutcome = { kind: 'github-unavailable', detail: 'GitHub is away' };
+	const world = setUp(() => fresh(world.clock.now()));
+	await world.tell('added', world.set('a'));
+	await world.tokens.stop();
+	const secrets = [...world.secrets];
+	const next = setUp(() => away, secrets);
+	next.clock.set(90 * minute);
+	await next.tell('added', next.set('a'));
+	assert.is(next.accessOf('octo-org').kind, 'granted');
+	assert.is(next.asked.length, 1);
+	await next.tokens.stop();
+});
+
+test('what GitHub has refused since is not granted by the token that it gave before', async () => {
+	let refuses = false;
+	const world = setUp(() =>
+		refuses ? { kind: 'forbidden', detail: 'GitHub answered 404' } : fresh(world.clock.now()),
+	);
+	await world.tell('added', world.set('a'));
+	const before = [...world.secrets.values()][0]?.data?.token;
+	refuses = true;
+	await world.clock.pass(31 * minute);
+	assert.is(world.accessOf('octo-org').kind, 'refused');
+	assert.is([...world.secrets.values()][0]?.data?.token, before, 'pods may still need it');
+	await world.tokens.stop();
+	const next = setUp(() => ({ kind: 'github-unavailable', detail: 'GitHub is away' }), [...world.secrets]);
+	await next.tell('added', next.set('a'));
+	assert.is(next.accessOf('octo-org').kind, 'unanswered');
+	await next.tokens.stop();
+});
+
+test('a Secret that a tenant has written grants nothing: GitHub is asked, and it is replaced', async () => {
+	const evil = setUp(() => fresh(evil.clock.now()));
+	const mine = { organization: 'evil-org', githubAPICredentialsFrom: { secretRef: { name: 'mine' } } };
+	await evil.tell('added', evil.set('a', mine));
+	await evil.tokens.stop();
+	const [granted] = [...evil.secrets.values()];
+	const theirs = { ...mine, organization: 'octo-org' };
+	const path = await pathOf(theirs);
+	const { metadata, data } = granted!;
+	const forged: [string, OwnedSecret][] = [
+		['as it is', granted!],
+		[
+			'without the signature',
+			{ metadata: { ...metadata, annotations: without(metadata.annotations) }, data },
+		],
+		[
+			'for later',
+			{
+				metadata: {
+					...metadata,
+					annotations: { ...metadata.annotations, [setKeys.tokenExpiresAt]: evil.clock.iso() },
+				},
+				data,
+			},
+		],
+	];
+	for (const [what, secret] of forged) {
+		const world = setUp(() => ({ kind: 'forbidden', detail: 'GitHub answered 404' }), [[path, secret]]);
+		await world.tell('added', world.set('b', theirs));
+		assert.equal(
+			[what, world.asked, world.accessOf('octo-org', 'mine').kind],
+			[what, ['octo-org'], 'refused'],
+		);
+		await world.tokens.stop();
+	}
+});
+
+/** Where the Secret of a set with this spec is. */
+async function pathOf(spec: object): Promise<string> {
+	const world = setUp(() => fresh(world.clock.now()));
+	await world.tell('added', world.set('a', spec));
+	await world.tokens.stop();
+	return [...world.secrets.keys()][0] ?? '';
+}
+
+const without = ({ [setKeys.tokenProof]: _, ...rest }: Record<string, string> = {}) => rest;
 
 test('sets of one scope share one token and one Secret, which goes with the last of them', async () => {
 	const world = setUp(() => fresh(world.clock.now()));

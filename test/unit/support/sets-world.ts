@@ -10,6 +10,7 @@ import { exitCodeVariable } from '../../../admission/runner/process.ts';
 import type { DemandSource } from '../../../admission/sets/demand-source.ts';
 import type { SetKind } from '../../../admission/sets/kind.ts';
 import { SetReconciler } from '../../../admission/sets/reconciler.ts';
+import type { ScopeAccess } from '../../../admission/sets/registration-tokens.ts';
 import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
 import { runnerSets } from '../../../admission/sets/runner-set.ts';
 import { RunnerVersions } from '../../../admission/versions/runner-versions.ts';
@@ -67,11 +68,12 @@ export class SetsWorld extends World {
 		injects: true,
 		mistake: undefined,
 	};
-	/** GitHub's refusal to give its credential tokens for its scope. */
-	refusal: string | undefined;
+	/** Whether GitHub gives its credential tokens for its scope. */
+	access: ScopeAccess = { kind: 'granted' };
 	/** How many containers have started. */
 	starts = 0;
 	readonly reconciler: { stop(): Promise<void> };
+	readonly #onAccess: ((setUid: string) => void)[] = [];
 	/** What the runners say of their versions. */
 	readonly versions: RunnerVersions;
 	/** The most pods that were there at once and not ending. */
@@ -102,7 +104,7 @@ export class SetsWorld extends World {
 		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, {
 			...parts,
 			versions,
-			tokens: { refusal: () => this.refusal },
+			tokens: { access: () => this.access, onAccess: (listener) => void this.#onAccess.push(listener) },
 			demand: source,
 		});
 		if (before) return;
@@ -131,6 +133,12 @@ export class SetsWorld extends World {
 
 	get ownersPath(): string {
 		return this.kind === 'RunnerSet' ? paths.statefulSets : paths.runners;
+	}
+
+	/** GitHub answers its credential, which asked for its scope. */
+	answers(access: ScopeAccess): void {
+		this.access = access;
+		for (const listener of this.#onAccess) listener(this.set()?.metadata.uid ?? '');
 	}
 
 	/** Makes the set, or another one. */

@@ -39,6 +39,7 @@ test('a job that no event has reported is found by the initial read, in a handfu
 					working: undefined,
 				},
 			],
+			count: () => 1,
 			accountOf: async () => ({ read: connection.read, connection }),
 		},
 		book,

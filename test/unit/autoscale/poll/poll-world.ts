@@ -100,6 +100,7 @@ export class PollWorld {
 			visibility: this.visibility,
 			targets: {
 				list: () => this.targets,
+				count: () => this.targets.length,
 				accountOf: async (key) => this.accounts.get(key)?.() ?? this.account,
 			},
 			records: {

@@ -445,6 +445,44 @@ test('whether a repository may use a runner group is asked once, and again when 
 	assert.equal(world.visible, [app]);
 });
 
+test('runner groups are asked for with the credential of the organization, and after a refusal with the next one', async ({
+	world,
+}) => {
+	world.registry.groups.add('orgs/octo-org', { name: 'few', selected: ['web'] });
+	const asked: string[] = [];
+	const useless = (name: string) => async () => ({
+		read: async (_what: string, { endpoint }: { endpoint: string }) => {
+			if (endpoint === 'list-runner-groups') asked.push(name);
+			return { kind: 'not-visible' } as const;
+		},
+		connection: connections[name]!,
+	});
+	const connections: Record<string, { used(): number }> = {};
+	for (const [name, scope] of [
+		['own', repository],
+		['first', organization],
+		['second', organization],
+	] as const) {
+		const key = `RunnerSet ci/${name}` as const;
+		connections[name] = { used: () => 0 };
+		world.targets.push({ ...world.target(scope), key });
+		if (name !== 'second') world.accounts.set(key, useless(name));
+	}
+	const { targets } = world;
+	world.start();
+	world.targets = targets;
+	const may = () => world.visibility.may(app, organization, 'few', world.clock.monotonic());
+	may();
+	await world.clock.pass(30_000);
+	assert.equal([may(), asked], [false, ['first']]);
+	for (let minutes = 0; minutes < 30; minutes++) {
+		may();
+		await world.clock.pass(minuteMs);
+	}
+	assert.equal(asked, ['first'], 'once an hour');
+	assert.ok(world.calls.filter(({ endpoint }) => endpoint === 'list-runner-groups').length >= 5);
+});
+
 test('thousands of repositories and jobs: calls are bounded', async ({ world }) => {
 	world.delivers = () => false;
 	for (let index = 0; index < 1_500; index++) world.queue(`octo-org/repo-${index}`);
