@@ -51,6 +51,8 @@ export type WaitReason =
 	| 'RunnerOutdated'
 	/** The set's runners do not start. */
 	| 'StartsFailing'
+	/** A ResourceQuota refuses further runners of the set. */
+	| 'QuotaExceeded'
 	/** The set has no GitHub credentials that work. */
 	| 'CredentialsMissing'
 	/** GitHub's rate limit: its set gets no registration token, or the job can't be confirmed. */

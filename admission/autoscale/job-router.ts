@@ -15,7 +15,7 @@ import { classOf } from './rules/job-class.ts';
 import { waitsForRunner } from './rules/job-status.ts';
 import { startsWithinMs } from './rules/policy.ts';
 import { type Routed, route, routeAll, type Sets } from './rules/routing.ts';
-import { afterReconcile, bearsOnOthers, type SetFacts } from './rules/set-facts.ts';
+import { afterReconcile, bearsOnOthers, placesIn, type SetFacts } from './rules/set-facts.ts';
 import { metricLabelsOf, type SetKey, setKeyOf, splitSetKey } from './rules/set-key.ts';
 import type { Demand, Runner } from './rules/types.ts';
 import type { SyncState } from './sync-state.ts';
@@ -285,12 +285,14 @@ export class JobRouter {
 			placesOf: (set) => {
 				const facts = sets.get(set);
 				if (!facts) return { idle: 0, room: 0, blocked: 'Deleting' };
-				const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
+				const places = placesIn(facts);
+				const failing = facts.stuck ? 'StartsFailing' : undefined;
+				const blocked = facts.blocked === 'QuotaExceeded' ? failing : (facts.blocked ?? failing);
 				const waiting = waitingOf(facts, set);
-				const mayProbe = facts.stuck && facts.places > 0 && waiting <= 0;
+				const mayProbe = facts.stuck && places > 0 && waiting <= 0;
 				return {
 					idle: facts.idle,
-					room: facts.places - waiting,
+					room: places - waiting,
 					blocked,
 					probeAfterMs: mayProbe ? probeAfterMs : undefined,
 				};

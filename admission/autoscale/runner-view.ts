@@ -31,6 +31,7 @@ export function runnerView(
 		worked,
 		offline: isOffline(runner?.uid ?? ''),
 		node: pod?.spec?.nodeName,
+		withoutPod: pod === undefined,
 		job: runner && jobOf(runner.signals, jobNow(runner)?.job),
 	};
 }

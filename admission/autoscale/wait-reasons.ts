@@ -46,7 +46,10 @@ export class WaitReasons {
 		const { book, sets } = this.#dependencies;
 		const facts = sets.get(set);
 		const oldestFirst = book.of(set).toSorted((one, other) => one.job.openedMs - other.job.openedMs);
-		let [idle, starting] = [facts?.idle ?? 0, facts?.starting ?? 0];
+		// Under a quota, only what has its pod is on its way.
+		const onTheirWay =
+			facts && (facts.blocked === 'QuotaExceeded' ? facts.placesUnderQuota - facts.idle : facts.starting);
+		let [idle, starting] = [facts?.idle ?? 0, onTheirWay ?? 0];
 		for (const { job, why: before } of oldestFirst) {
 			const status = statuses.get(job.key);
 			if (status === undefined) continue;

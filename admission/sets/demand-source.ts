@@ -25,7 +25,7 @@ export interface DemandSource {
 		set: S,
 		owners: readonly OwnedRunner[],
 	): SetDemand | undefined;
-	/** Why this set can't start runners now, as its last reconcile found; undefined: it can. */
+	/** Why this set can't start (further) runners now, as its last reconcile found; undefined: it can. */
 	blocked(set: RunnersSet, why: Blocked | undefined): void;
 	/** `listener` is called with the key of a set that is to be reconciled, and how many jobs it has. */
 	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: ObjectKey, jobs: number) => void): void;
@@ -36,6 +36,8 @@ export type Blocked =
 	| 'StartsFailing'
 	/** GitHub has not answered yet whether its credential may register runners for its scope: other sets come first. */
 	| 'ScopeUnconfirmed'
+	/** The runners that it has may get jobs, but a quota refuses further ones. */
+	| 'QuotaExceeded'
 	| 'CredentialsMissing'
 	| 'SpecInvalid'
 	| 'Deleting';

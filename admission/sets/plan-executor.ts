@@ -46,8 +46,6 @@ interface Created {
 	count: number;
 	/** What a quota refused, see quotaRefusal; undefined: nothing. */
 	quota: string | undefined;
-	/** A runner as a whole was refused by a quota, not only the pod of a StatefulSet. */
-	refused: boolean;
 }
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
@@ -92,7 +90,7 @@ export class PlanExecutor<S extends RunnersSet> {
 	): Promise<Created> {
 		this.#busy += 1;
 		let allCreated = true;
-		const created: Created = { count: 0, quota: undefined, refused: false };
+		const created: Created = { count: 0, quota: undefined };
 		try {
 			allCreated = await this.#execute(set, planned, creator, hash, withoutPod, probe, created);
 			return created;
@@ -216,10 +214,8 @@ export class PlanExecutor<S extends RunnersSet> {
 			// Code 0, no answer: the runner may have been created, so it counts until it has been read.
 			if (!isUnanswered(error)) this.#owners.unexpect(setUid, name);
 			const quota = quotaOf(error);
-			if (quota !== undefined) {
-				created.quota = quota;
-				created.refused = true;
-			} else if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
+			if (quota !== undefined) created.quota = quota;
+			else if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
 		}
 	}
 

@@ -20,7 +20,7 @@ import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import type { RegistrationTokens, ScopeAccess } from './registration-tokens.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
-import { defaultSurge, gatherMs } from './rules/policy.ts';
+import { defaultSurge, gatherMs, quotaBackoff } from './rules/policy.ts';
 import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
 import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
@@ -48,6 +48,8 @@ interface Memory {
 	createsFail: boolean;
 	/** A quota has refused the last one. */
 	quota: QuotaWait | undefined;
+	/** Until then no jobs are expected to get further runners here, for a quota has refused one; by the monotonic clock. */
+	fullUntilMs: number;
 }
 
 /**
@@ -195,7 +197,9 @@ export class SetReconciler<S extends RunnersSet> {
 		const noCredentials = credentialsMissing ?? (access?.kind === 'refused' ? access.detail : undefined);
 		const unconfirmed = access?.kind === 'unanswered';
 		const blocked = blockedBy(isDeleting(set), { noCredentials, unconfirmed }, specInvalid, planned);
-		demand?.blocked(set, blocked ?? (memory.createsFail ? 'StartsFailing' : undefined));
+		const fullForMs = Math.max(0, memory.fullUntilMs - this.#dependencies.clock.monotonic());
+		const failing = memory.createsFail ? 'StartsFailing' : fullForMs > 0 ? 'QuotaExceeded' : undefined;
+		demand?.blocked(set, blocked ?? failing);
 		const replicas = set.spec.replicas ?? 1;
 		const found: Found = {
 			replicas,
@@ -219,6 +223,7 @@ export class SetReconciler<S extends RunnersSet> {
 			planned.requeueAfterMs === undefined ? undefined : Math.max(100, planned.requeueAfterMs),
 			noCredentials === undefined ? undefined : 5_000,
 			memory.quota && Math.max(0, memory.quota.nextMs - this.#dependencies.clock.monotonic()),
+			fullForMs > 0 ? fullForMs : undefined,
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 		);
 	}
@@ -260,19 +265,23 @@ export class SetReconciler<S extends RunnersSet> {
 			: (found.owners as OwnedRunner[]).filter(
 					(owner) => this.#owners.neverHadPod(owner) && !release.includes(owner),
 				);
+		if (remove.length > 0) memory.fullUntilMs = 0;
 		if (memory.quota && remove.length > 0) memory.quota = afterEnd(memory.quota);
 		const isWaiting = (memory.quota?.nextMs ?? 0) > clock.monotonic();
 		try {
-			const { count, quota, refused } = await this.#executor.execute(
+			const { count, quota } = await this.#executor.execute(
 				set,
 				isWaiting ? { ...planned, create: 0 } : planned,
 				creator,
 				found.templateHash,
 				{ withoutPod: isWaiting ? [] : withoutPod, probe: memory.quota !== undefined },
 			);
-			if (quota !== undefined) memory.quota = afterRefusal(memory.quota, quota, clock.monotonic());
-			else if (count > 0 || (create + withoutPod.length === 0 && !paused)) memory.quota = undefined;
-			if (create > 0 && !isWaiting) memory.createsFail = refused;
+			if (quota !== undefined) {
+				memory.quota = afterRefusal(memory.quota, quota, clock.monotonic());
+				memory.fullUntilMs = clock.monotonic() + quotaBackoff.mostMs;
+			} else if (count > 0 || (create + withoutPod.length === 0 && !paused)) memory.quota = undefined;
+			if (count > 0 && quota === undefined) memory.fullUntilMs = 0;
+			if (create > 0 && !isWaiting) memory.createsFail = false;
 		} catch (error) {
 			memory.createsFail = create > 0;
 			await this.#writeStatus(set, found);
@@ -303,6 +312,7 @@ export class SetReconciler<S extends RunnersSet> {
 			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),
 			createsFail: false,
 			quota: undefined,
+			fullUntilMs: 0,
 		};
 		this.#memory.set(uid, memory);
 		const stampMs = Date.parse(set.spec.effectiveTime ?? '');

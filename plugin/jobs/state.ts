@@ -40,6 +40,7 @@ const texts: Record<WaitReason, string> = {
 	RunnerIdle: 'runners are idle, but GitHub has not assigned it yet',
 	RunnerOutdated: 'GitHub refuses the version of the runners',
 	StartsFailing: 'runners fail to start',
+	QuotaExceeded: 'a quota refuses further runners',
 	CredentialsMissing: 'no GitHub credentials',
 	RateLimited: "GitHub's rate limit",
 	Approval: 'approval',

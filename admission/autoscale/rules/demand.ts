@@ -3,7 +3,7 @@ import { isProven, type Proofs, probeOf, proofsOf, unassignedSince } from './dou
 import { judgePassing, noDoubts } from './experiment.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
 import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
-import { sickEveryMs } from './policy.ts';
+import { podShownMs, sickEveryMs } from './policy.ts';
 import { lateMs, replacement, supplyOf } from './supply.ts';
 import type { Demand, Desired, Job, JobStatus, Runner, SupplyDoubts } from './types.ts';
 
@@ -74,7 +74,10 @@ export function demand(
 
 	const surplus = Math.max(0, living.length - replicas);
 	const longestIdle = usable.filter(({ uid }) => uid !== '').toSorted(longestIdleFirst(nowMs));
-	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= desired.delayMs;
+	// One that has got no pod, of a quota for example, is no reserve: it goes as soon as it is not needed.
+	const hasNone = ({ withoutPod, createdMs }: Runner) => withoutPod && nowMs - createdMs >= podShownMs;
+	const idleLongEnough = (runner: Runner) =>
+		hasNone(runner) || nowMs - idleSince(runner, nowMs) >= desired.delayMs;
 	const mayGo = desired.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
 
 	const may = desired.ready && !leaves;
@@ -83,7 +86,9 @@ export function demand(
 	const replaced = living.filter(({ uid }) => uid === sick.runner?.uid || uid === passing.makesRoom);
 	if (desired.ready && surplus > mayGo.length)
 		for (const runner of longestIdle.slice(mayGo.length))
-			soonest.at(idleSince(runner, nowMs) + desired.delayMs);
+			soonest.at(
+				runner.withoutPod ? runner.createdMs + podShownMs : idleSince(runner, nowMs) + desired.delayMs,
+			);
 	for (const ms of sick.after.beganMs) soonest.at(ms + sickEveryMs);
 	for (const ms of known.lapseMs) soonest.at(ms);
 	const { statuses } = open;
@@ -122,6 +127,7 @@ export function demand(
 const idleSince = ({ idleSinceMs }: Runner, nowMs: number): number => Math.min(idleSinceMs ?? nowMs, nowMs);
 
 const longestIdleFirst = (nowMs: number) => (one: Runner, other: Runner) =>
+	Number(other.withoutPod === true) - Number(one.withoutPod === true) ||
 	idleSince(one, nowMs) - idleSince(other, nowMs) ||
 	one.createdMs - other.createdMs ||
 	(one.name < other.name ? -1 : 1);

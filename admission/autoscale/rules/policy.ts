@@ -144,3 +144,6 @@ export const startsJudged = 20;
 
 /** GitHub is said to give out no jobs where this number of runners passes by jobs of several repositories; fewer may be sick. */
 export const stalledRunners = 5;
+
+/** A runner that has been there for this long and of which no pod was seen has none, ms. A pod is made with its owner, and shown within a second. */
+export const podShownMs = 10_000;

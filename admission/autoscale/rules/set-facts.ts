@@ -13,6 +13,8 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	ran: readonly Run[];
 	/** For how many waiting jobs there is a place, without regard to those that there are. */
 	places: number;
+	/** The same while a quota refuses further runners: only those that have their pod. */
+	placesUnderQuota: number;
 	/** Jobs that wait for its runners. */
 	waiting: number;
 	/** Runners that are on their way. */
@@ -33,6 +35,7 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 export const unreconciled: Omit<SetFacts, 'fixed'> = {
 	ran: [],
 	places: 0,
+	placesUnderQuota: 0,
 	waiting: 0,
 	notGiven: allGiven,
 	runners: new Set(),
@@ -81,6 +84,7 @@ export function afterReconcile(
 		max: desired?.max ?? living.length,
 		// Without an autoscaler that counts jobs, only who is idle will take one.
 		places: desired?.countsJobs ? desired.max - living.filter(isOccupied).length : idle,
+		placesUnderQuota: living.filter((runner) => !isOccupied(runner) && !runner.withoutPod).length,
 		started,
 		startsNoneSinceMs,
 		stuck: isLate && others === 0 && (facts.stuck || starting.length > 0),
@@ -115,10 +119,14 @@ export const bearsOnOthers = (before: SetFacts, after: SetFacts): boolean =>
 const differ = (one: ReadonlySet<string>, other: ReadonlySet<string>): boolean =>
 	one.size !== other.size || [...one].some((each) => !other.has(each));
 
-const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
+/** For how many waiting jobs there is a place now. */
+export const placesIn = ({ blocked, places, placesUnderQuota }: SetFacts): number =>
+	blocked === 'QuotaExceeded' ? Math.min(places, placesUnderQuota) : places;
+
+const hasRoom = (facts: SetFacts): boolean => placesIn(facts) > facts.waiting;
 
 /** Jobs that it has no place for. */
-const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting - places);
+const missingIn = (facts: SetFacts): number => Math.max(0, facts.waiting - placesIn(facts));
 
 /** It can take no further job. */
 const isOccupied = ({ phase, departing }: Runner): boolean => phase === 'busy' || departing;

@@ -61,6 +61,8 @@ export interface Runner {
 	job: Partial<RunOfJob> | undefined;
 	/** The node of its pod; absent: it has none yet. */
 	node?: string | undefined;
+	/** It has no pod yet, or none that a watch has shown. */
+	withoutPod?: boolean;
 }
 
 export interface RunOfJob {

@@ -7,7 +7,8 @@ import type { JobStatus, Places } from './types.ts';
 /** What is known of the set that a job waits for. */
 export interface WaitedFor {
 	key: SetKey;
-	blocked: Places['blocked'];
+	/** QuotaExceeded: those that it has may run jobs, but it gets no further ones. */
+	blocked: Places['blocked'] | 'QuotaExceeded';
 	/** What the set itself says of that, for people. */
 	blockedMessage: string | undefined;
 	/** An autoscaler that counts jobs scales it. */
@@ -82,8 +83,13 @@ function forRunner(set: WaitedFor): Why {
 			reason: 'RunnerIdle',
 			message: `${key} has idle runners, but GitHub has not assigned the job to one yet`,
 		};
-	// That only says which set comes first: its runners are made, and start when GitHub has answered.
-	if (blocked && blocked !== 'ScopeUnconfirmed')
+	if (blocked === 'QuotaExceeded' && startingSinceMs === undefined)
+		return {
+			reason: blocked,
+			message: `${key} gets no further runners: a ResourceQuota of its namespace refuses them; see its condition QuotaExceeded`,
+		};
+	// An unconfirmed scope only says which set comes first: its runners are made, and start when GitHub has answered.
+	if (blocked && blocked !== 'QuotaExceeded' && blocked !== 'ScopeUnconfirmed')
 		return {
 			reason: blocked === 'CredentialsMissing' || blocked === 'RunnerOutdated' ? blocked : 'StartsFailing',
 			message: `${key} cannot start runners: ${blockedMessage ?? texts[blocked]}`,

@@ -643,6 +643,11 @@ test('why a job waits, for people', () => {
 		'it is only a matter of which set comes first',
 	);
 	assert.is(
+		reason({ blocked: 'QuotaExceeded' }),
+		'QuotaExceeded: RunnerSet ci/a gets no further runners: a ResourceQuota of its namespace refuses them; see its condition QuotaExceeded',
+	);
+	assert.match(reason({ blocked: 'QuotaExceeded', startingSinceMs: 0 }), /^RunnerStarting: /);
+	assert.is(
 		reason({ blocked: 'SpecInvalid' }),
 		'StartsFailing: RunnerSet ci/a cannot start runners: its spec is invalid',
 	);
