@@ -1,9 +1,12 @@
 /**
  * Twenty ways to die, in the statuses that a kubelet writes (unit/post-mortems/shapes.ts names the source of each), on a real API
- * server with only the guard: `kubectl runners why` names each of them right when the pod is gone. What only a log tells is
- * in unit/post-mortems, a day's passing as well.
+ * server with only the guard: `kubectl runners why` names each of them right when the pod is gone, and a day later, when
+ * the API server has dropped the Events and other replicas lead. What only a log tells is in unit/post-mortems.
  */
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import * as assert from 'uvu/assert';
+import { type EndedRunner, endedRunners } from '../../../admission/api/ended-runners.ts';
 import { breakGlass } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -13,10 +16,16 @@ import { KubeError } from '../../sim/kube.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { suite } from '../../support/suite.ts';
 import { type Shape, shapes } from '../../unit/post-mortems/shapes.ts';
-import { type Installed, installPlugin } from '../support/plugin-process.ts';
+import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
 import { end, Space } from '../support/space.ts';
 
-const test = suite<{ rig: Rig; space: Space; plugin: Installed }>('post-mortems');
+interface Context {
+	rig: Rig;
+	space: Space;
+	plugin: Installed;
+}
+
+const test = suite<Context>('post-mortems');
 
 /** No kubelet works for it: this test writes what one would. */
 const node = 'node-of-post-mortems';
@@ -42,7 +51,7 @@ const tried = shapes.filter(
 );
 
 test.before(async (context) => {
-	[context.rig, context.plugin] = await Promise.all([stage('guard'), installPlugin()]);
+	[context.rig, context.plugin] = await Promise.all([stage('replicas'), installPlugin()]);
 	await context.rig.cluster.addNode(node, { labels: { 'post-mortems/kubelet': 'none' } });
 	await context.rig.cluster.stopKubelet(node);
 	context.space = await Space.make(context.rig);
@@ -74,7 +83,7 @@ function whole(status: Shape['status']): object {
 const isUnstarted = ({ status }: Shape) =>
 	status.containerStatuses?.some(({ state }) => state?.waiting) ?? false;
 
-async function die({ rig, space }: { rig: Rig; space: Space }, name: string, shape: Shape): Promise<void> {
+async function die({ rig, space }: Context, name: string, shape: Shape): Promise<void> {
 	const path = `/api/v1/namespaces/${space.name}/pods/${name}`;
 	const shows = (status: object) => rig.kube.patch(`${path}/status`, { status });
 	const { spec, ...rest } = runnerSetPod(space.options(name, { nodeName: node }));
@@ -114,26 +123,114 @@ async function die({ rig, space }: { rig: Rig; space: Space }, name: string, sha
 	);
 }
 
-test(`${tried.length} ways to die: why names each of them, and list --ended lists them`, async (context) => {
-	const { rig, space, plugin } = context;
-	assert.ok(tried.length >= 20);
-	await Promise.all(tried.map((shape, index) => die(context, `r-${index}`, shape)));
-	const env = { KUBECONFIG: rig.cluster.kubeconfig };
-	const list = async () => {
-		const { stdout } = await plugin.run(['list', '--ended', '-n', space.name, '--no-headers'], env);
-		return stdout.trim().split('\n');
-	};
-	await eventually('all are listed', async () => (await list()).length === tried.length);
+const hourMs = 3_600_000;
+
+/** `kubectl runners ...` in the space's namespace. */
+async function runners({ rig, space, plugin }: Context, verb: string, ...args: string[]) {
+	const env = { KUBECONFIG: rig.cluster.kubeconfig, PATH: plugin.path(dirname(rig.cluster.kubectlPath)) };
+	const kubectl = new Running(spawn('kubectl', ['runners', verb, '-n', space.name, ...args], { env }));
+	return kubectl.end();
+}
+
+async function listed(context: Context): Promise<string[]> {
+	const { code, stdout, stderr } = await runners(context, 'list', '--ended', '--no-headers');
+	assert.is(code, 0, stderr);
+	return stdout.split('\n').filter(Boolean);
+}
+
+/** Those of `tried` of which `kubectl runners why` does not say why, when and by whom. */
+async function wrongOnes(context: Context, when: RegExp): Promise<string[]> {
 	const wrong: string[] = [];
 	for (const [index, { name, reason, says, breakGlass: glass }] of tried.entries()) {
-		const { code, stdout, stderr } = await plugin.run(['why', `r-${index}`, '-n', space.name], env);
-		const right = code === 0 && stdout.includes(`${reason}: `) && (says?.test(stdout) ?? true);
-		if (!right || (glass && !/^By: +\S/m.test(stdout))) wrong.push(`${name}: ${stdout}${stderr}`);
+		const { code, stdout, stderr } = await runners(context, 'why', `r-${index}`);
+		const expected = [new RegExp(`^Ended: +${reason}: `, 'm'), when, says, glass && /^By: +\S/m];
+		const right = code === 0 && expected.every((one) => !one || one.test(stdout));
+		if (!right) wrong.push(`${name}: ${stdout}${stderr}`);
 	}
-	assert.equal(wrong, []);
-	const { code, stderr } = await plugin.run(['why', 'r-none', '-n', space.name], env);
+	return wrong;
+}
+
+const listsOf = ({ name }: Space) => `/api/v1/namespaces/${name}/configmaps`;
+const eventsOf = ({ name }: Space) => `/api/v1/namespaces/${name}/events`;
+
+async function lists({ rig, space }: Context): Promise<{ path: string; ended: EndedRunner[] }[]> {
+	type Stored = {
+		metadata: { name: string; labels?: Record<string, string> };
+		data?: Record<string, string>;
+	};
+	const { items } = await rig.kube.get<{ items: Stored[] }>(listsOf(space));
+	return items
+		.filter(({ metadata }) => metadata.labels?.[endedRunners.label] === 'true')
+		.map(({ metadata, data }) => ({
+			path: `${listsOf(space)}/${metadata.name}`,
+			ended: JSON.parse(data?.[endedRunners.key] ?? '') as EndedRunner[],
+		}));
+}
+
+/**
+ * So many hours pass while no replica runs: every time in the lists is earlier by as much, and the API server keeps Events for
+ * one hour. Then other replicas start.
+ */
+async function pass(context: Context, hours: number): Promise<void> {
+	const { rig, space } = context;
+	await Promise.all([...rig.servers].map((server) => rig.terminate(server)));
+	const earlier = (time: string) => new Date(Date.parse(time) - hours * hourMs).toISOString();
+	for (const { path, ended } of await lists(context)) {
+		const moved = ended.map(({ endedAt, startedAt, ...rest }) => ({
+			...rest,
+			endedAt: earlier(endedAt),
+			...(startedAt ? { startedAt: earlier(startedAt) } : {}),
+		}));
+		await rig.kube.patch(path, { data: { [endedRunners.key]: JSON.stringify(moved) } });
+	}
+	await rig.ok(['delete', 'events', '--all', '-n', space.name]);
+	assert.equal((await rig.kube.get<{ items: object[] }>(eventsOf(space))).items, []);
+	for (let replica = 0; replica < 2; replica++) await rig.addServer();
+	await rig.guarded();
+}
+
+test(`${tried.length} ways to die: why names each of them, and list --ended lists them`, async (context) => {
+	assert.ok(tried.length >= 20);
+	await Promise.all(tried.map((shape, index) => die(context, `r-${index}`, shape)));
+	await eventually('all are listed', async () => (await listed(context)).length === tried.length);
+	assert.equal(await wrongOnes(context, /^When: +\d+[sm]/m), []);
+	const { code, stderr } = await runners(context, 'why', 'r-none');
 	assert.is(code, 1);
 	assert.match(stderr, 'not found');
+});
+
+test('23.5 hours later, without Events and after a restart: the same, also when the next one has died', async (context) => {
+	const { rig, space } = context;
+	await pass(context, 23.5);
+	assert.equal(await wrongOnes(context, /^When: +23h/m), []);
+	const [first] = shapes;
+	if (first) await die(context, 'r-next', first);
+	await eventually('the next one is listed first', async () =>
+		(await listed(context))[0]?.startsWith('r-next '),
+	);
+	assert.equal(await wrongOnes(context, /^When: +23h/m), [], 'the new leader has kept them');
+	assert.is((await listed(context)).length, tried.length + 1);
+	const { items } = await rig.kube.get<{ items: { involvedObject: { name?: string } }[] }>(eventsOf(space));
+	const others = items.filter(({ involvedObject }) => involvedObject.name !== 'r-next');
+	assert.equal(others, [], 'what was reported is not reported again');
+});
+
+test('after 25 hours they are gone: for why, for list --ended, and from the ConfigMap', async (context) => {
+	await pass(context, 1.6);
+	assert.equal(
+		(await listed(context)).map((line) => line.split(' ')[0]),
+		['r-next'],
+	);
+	const { code, stderr } = await runners(context, 'why', 'r-0');
+	assert.is(code, 1);
+	assert.match(stderr, 'not found');
+	const [first] = shapes;
+	if (first) await die(context, 'r-last', first);
+	await eventually('the last one is listed first', async () =>
+		(await listed(context))[0]?.startsWith('r-last '),
+	);
+	const kept = (await lists(context)).flatMap(({ ended }) => ended.map(({ pod }) => pod));
+	assert.equal(kept, ['r-last', 'r-next']);
 });
 
 test.run();
