@@ -5,7 +5,7 @@ import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts'
 import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
 import { podShownMs, sickEveryMs } from './policy.ts';
 import { lateMs, replacement, supplyOf } from './supply.ts';
-import type { Demand, Desired, Job, JobStatus, Runner, SupplyDoubts } from './types.ts';
+import type { Demand, Desired, Job, JobStatus, PassingMemory, Runner, SupplyDoubts } from './types.ts';
 
 /**
  * How many runners a set is to have for its jobs, and which of them may go. Pure; does not change its arguments.
@@ -25,8 +25,8 @@ export function demand(
 	const living = runners.filter(isLiving);
 	const { startUpsMs, giving } = doubts;
 	const { startedCreatedMs } = doubts.memory;
-	const supplyWith = (sick: ReadonlySet<string>) =>
-		supplyOf(living, { taken: known.taken, sick, startUpsMs, startedCreatedMs }, nowMs);
+	const supplyWith = ({ sick, doubted }: PassingMemory) =>
+		supplyOf(living, { taken: known.taken, sick, doubted, startUpsMs, startedCreatedMs }, nowMs);
 	const soonest = new Soonest(nowMs);
 	const proofs = proofsOf(jobs, runners, known, nowMs);
 	const open = openJobs(jobs, known, proofs, soonest, nowMs);
@@ -38,7 +38,7 @@ export function demand(
 			jobs,
 			runners,
 			...known,
-			supply: supplyWith(doubts.memory.sick),
+			supply: supplyWith(doubts.memory),
 			max: desired.max,
 			hasRoom: living.length < desired.max || leaves,
 			giving,
@@ -48,14 +48,14 @@ export function demand(
 	for (const ms of passing.changesMs) soonest.at(ms);
 	for (const job of passing.withheld) open.statuses.set(job, 'withheld');
 	open.waiting = open.waiting.filter(({ key }) => !passing.withheld.has(key));
-	const supply = supplyWith(passing.memory.sick);
+	const supply = supplyWith(passing.memory);
 	for (const runner of supply.available) if (runner.phase !== 'idle') soonest.at(lateMs(runner, startUpsMs));
 	const { counted, unassigned, suspect } = withoutSuspects(open, supply.available, proofs, soonest, nowMs);
 
 	const waiting = counted.length;
 	const missing = desired.countsJobs ? waiting - takenByUnknown(known.unexplained, counted) : 0;
-	// Sick and late runners are not available for waiting jobs. Where none waits, they are removed as any surplus runner is.
-	const useless = [...supply.sick, ...supply.late];
+	// Sick, doubted and late runners are not available for waiting jobs. Where none waits, they are removed as any surplus runner is.
+	const useless = [...supply.sick, ...supply.doubted, ...supply.late];
 	const usable =
 		missing + desired.spare > 0 || passing.extra ? supply.available : [...useless, ...supply.available];
 	const occupied = living.length - usable.length;

@@ -1,18 +1,18 @@
-import type { Holders } from './holders.ts';
 import { classOf } from './job-class.ts';
-import { confirmedMs, idleMs, Passers } from './passers.ts';
+import { idleMs, Passers } from './passers.ts';
 import {
 	againFirstMs,
 	againMostMs,
 	comparedAfterMs,
 	experimentsAnHour,
 	experimentWithinMs,
+	givenExperimentsAnHour,
 	mostPassedAsked,
 	mostWaitingKnown,
 	mostWithheld,
 	passedAfterMs,
-	takenAfterMs,
 } from './policy.ts';
+import { afterTaking, hasWorked, idleOf, type TakingFacts, takers, withGiven } from './taking.ts';
 import type {
 	Experiment,
 	GivingOut,
@@ -22,7 +22,6 @@ import type {
 	Passing,
 	PassingMemory,
 	Runner,
-	Supply,
 	SupplyDoubts,
 	Withheld,
 } from './types.ts';
@@ -36,11 +35,14 @@ export const nothingPassed: PassingMemory = {
 	idle: new Map(),
 	worked: new Set(),
 	sick: new Set(),
+	doubted: new Set(),
 	replacements: { uid: undefined, beganMs: [] },
 	withheld: new Map(),
 	experiment: undefined,
 	passedMs: undefined,
 	experimentsMs: [],
+	given: new Map(),
+	givenExperimentsMs: [],
 	startedCreatedMs: 0,
 };
 
@@ -48,19 +50,12 @@ const givesOut: GivingOut = { stalled: false, stalledMs: 0 };
 
 export const noDoubts: SupplyDoubts = { memory: nothingPassed, startUpsMs: [], giving: givesOut };
 
-interface PassingFacts {
+interface PassingFacts extends TakingFacts {
 	/** Jobs that wait for a runner, withheld ones too. */
 	waiting: readonly Job[];
-	jobs: readonly Job[];
-	runners: readonly Runner[];
-	holders: Holders['holders'];
-	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
-	taken: Holders['taken'];
-	supply: Supply;
 	max: number;
 	/** Whether a runner more fits below the maximum, or will when one has gone that is leaving. */
 	hasRoom: boolean;
-	giving: GivingOut;
 }
 
 /**
@@ -75,12 +70,14 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 	const { runners, giving } = facts;
 	const taking = takers(before, facts);
 	const heads = headsOf(before, facts.waiting, nowMs);
-	const { withheld, experiment, sick } = afterTaking(before, facts, taking, nowMs);
-	const passers = new Passers(facts, heads, nowMs);
+	const { withheld, experiment, sick, doubted } = afterTaking(before, facts, taking, nowMs);
+	const given = withGiven(before.given, taking, nowMs);
+	const passers = new Passers(facts, heads, before.idle, nowMs);
 	// One that has found who is sick has cost nothing that was not needed.
 	const paid = before.experiment && !experiment ? before.experiment.startedMs : undefined;
-	const recentMs = before.experimentsMs.filter((ms) => ms > nowMs - hourMs && ms !== paid);
-	const inHand = afterExperiment(experiment, withheld, passers, giving, nowMs);
+	const recent = (times: readonly number[]) => times.filter((ms) => ms > nowMs - hourMs && ms !== paid);
+	const spent = { new: recent(before.experimentsMs), given: recent(before.givenExperimentsMs) };
+	const inHand = afterExperiment(experiment, { withheld, given }, passers, giving, nowMs);
 	const anyPassed = [...heads].some(
 		([of, head]) => !withheld.has(of) && passers.havePassed(head, giving.stalledMs),
 	);
@@ -90,10 +87,11 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 	const next = inHand || giving.stalled ? undefined : passers.next(withheld, settledMs <= nowMs, giving);
 	// Who is idle tries a class again at no cost.
 	const isFree = next !== undefined && withheld.has(next) && passers.idle.length > 0;
-	const mostAnHour = Math.max(1, Math.floor(experimentsAnHour * facts.max));
-	const begins = next !== undefined && (isFree || recentMs.length < mostAnHour);
+	const kind = next !== undefined && given.has(next) ? 'given' : 'new';
+	const most = { new: Math.max(1, Math.floor(experimentsAnHour * facts.max)), given: givenExperimentsAnHour };
+	const begins = next !== undefined && (isFree || spent[kind].length < most[kind]);
 	const current = begins ? { of: next, startedMs: nowMs } : inHand;
-	const experimentsMs = begins && !isFree ? [...recentMs, nowMs] : recentMs;
+	if (begins && !isFree) spent[kind].push(nowMs);
 
 	const { ask, passed, dueMs } = questions(passers, withheld, current, giving);
 	const isTriedAnew = current !== undefined && withheld.has(current.of);
@@ -108,14 +106,17 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 			waiting: new Map(
 				facts.waiting.slice(0, mostWaitingKnown).map(({ key }) => [key, before.waiting.get(key) ?? nowMs]),
 			),
-			idle: new Map(passers.idle.map((runner) => [runner.uid, idleMs(runner, nowMs)])),
+			idle: new Map(idleOf(facts.supply).map((runner) => [runner.uid, idleMs(runner, before.idle, nowMs)])),
 			worked: new Set(runners.filter((runner) => hasWorked(runner, facts)).map(({ uid }) => uid)),
 			sick,
+			doubted,
 			replacements: before.replacements,
 			withheld: bounded(withheld, heads, nowMs),
 			experiment: current,
 			passedMs,
-			experimentsMs,
+			experimentsMs: spent.new,
+			given,
+			givenExperimentsMs: spent.given,
 			startedCreatedMs: startedCreatedMs(before.startedCreatedMs, runners),
 		},
 		withheld: new Set(withheld.size === 0 ? [] : facts.waiting.filter(isOut).map(({ key }) => key)),
@@ -130,7 +131,7 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 			...dueMs,
 			...(current ? [current.startedMs + experimentWithinMs] : []),
 			...[...withheld.values()].map(({ againMs }) => againMs),
-			...experimentsMs.slice(0, 1).map((ms) => ms + hourMs),
+			...[spent.new, spent.given].flatMap(([ms]) => (ms === undefined ? [] : [ms + hourMs])),
 		],
 	};
 }
@@ -138,7 +139,7 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 /** The experiment that goes on; undefined: there is none, or it has ended, and `withheld` says what it has found. */
 function afterExperiment(
 	experiment: Experiment | undefined,
-	withheld: Map<JobClass, Withheld>,
+	{ withheld, given }: { withheld: Map<JobClass, Withheld>; given: Map<JobClass, number> },
 	passers: Passers,
 	{ stalled, stalledMs }: GivingOut,
 	nowMs: number,
@@ -149,7 +150,8 @@ function afterExperiment(
 	const known = withheld.get(of);
 	const hasTried = known !== undefined || passers.hasNewcomer(startedMs);
 	if (!stalled && hasTried && passers.havePassed(head, Math.max(stalledMs, known ? startedMs : 0))) {
-		withheld.set(of, outOf(known, passers.jobOf(head), startedMs, nowMs));
+		// The runner of the experiment may hang as well, where the set's runners have been given jobs of the class.
+		if (!given.delete(of)) withheld.set(of, outOf(known, passers.jobOf(head), startedMs, nowMs));
 		return undefined;
 	}
 	if (nowMs - startedMs < experimentWithinMs) return experiment;
@@ -217,10 +219,13 @@ function withoutFuture(memory: PassingMemory, nowMs: number): PassingMemory {
 		...memory,
 		heads: new Map(heads),
 		waiting: new Map([...memory.waiting].map(([key, ms]) => [key, past(ms)] as const)),
+		idle: new Map([...memory.idle].map(([uid, ms]) => [uid, past(ms)] as const)),
 		withheld: new Map(withheld),
 		experiment: experiment && { ...experiment, startedMs: past(experiment.startedMs) },
 		passedMs: passedMs === undefined ? undefined : past(passedMs),
 		experimentsMs: memory.experimentsMs.map(past),
+		given: new Map([...memory.given].map(([of, ms]) => [of, past(ms)] as const)),
+		givenExperimentsMs: memory.givenExperimentsMs.map(past),
 	};
 }
 
@@ -254,62 +259,6 @@ function headsOf(before: PassingMemory, waiting: readonly Job[], nowMs: number):
 		heads.set(of, known?.job === key ? known : { job: key, sinceMs: nowMs });
 	}
 	return heads;
-}
-
-interface Taking {
-	job: string;
-	of: JobClass;
-	uid: string;
-}
-
-/** Which runners have been given a job since the last reconcile, and of which class. */
-function takers(before: PassingMemory, facts: PassingFacts): Taking[] {
-	const given = facts.runners.filter((runner) => hasWorked(runner, facts) && !before.worked.has(runner.uid));
-	if (given.length === 0) return [];
-	const uids = new Map(given.map(({ name, uid }) => [name.toLowerCase(), uid]));
-	return facts.jobs.flatMap((job) => {
-		const holder = facts.holders.get(job.key);
-		const uid = holder && uids.get(holder.runner.toLowerCase());
-		return uid === undefined ? [] : [{ job: job.key, of: classOf(job), uid }];
-	});
-}
-
-/** Whether it has a job, or had its only one. */
-const hasWorked = ({ uid, phase, worked }: Runner, { taken }: Pick<PassingFacts, 'taken'>): boolean =>
-	phase === 'busy' || (phase === 'completed' && worked) || taken.has(uid);
-
-/** What is known after runners have been given jobs: who is sick, and that a class is not out. */
-function afterTaking(
-	before: PassingMemory,
-	{ jobs, supply, giving }: PassingFacts,
-	taking: readonly Taking[],
-	nowMs: number,
-): { sick: Set<string>; withheld: Map<JobClass, Withheld>; experiment: Experiment | undefined } {
-	const sick = new Set(supply.sick.map(({ uid }) => uid));
-	const withheld = new Map(before.withheld);
-	let { experiment } = before;
-	const known = new Map(taking.length > 0 ? jobs.map((job) => [job.key, job]) : []);
-	for (const { job, of, uid } of taking) {
-		withheld.delete(of);
-		if (experiment?.of === of) experiment = undefined;
-		if (giving.stalled) continue;
-		const head = before.heads.get(of);
-		const saidMs = head ? confirmedMs(known.get(head.job), nowMs) : 0;
-		// That it has been given away now shows that it was there to be had; of another one of its class GitHub has said so.
-		const waitsSinceMs = before.waiting.get(job) ?? nowMs;
-		const hasPassed = (sinceMs: number | undefined) => {
-			if (sinceMs === undefined) return false;
-			const fromMs = Math.max(sinceMs, giving.stalledMs);
-			return (
-				Math.max(fromMs, waitsSinceMs) + takenAfterMs <= nowMs ||
-				(head !== undefined && Math.max(fromMs, head.sinceMs) + passedAfterMs <= saidMs)
-			);
-		};
-		if (hasPassed(before.idle.get(uid))) continue;
-		for (const runner of supply.available)
-			if (runner.phase === 'idle' && hasPassed(idleMs(runner, nowMs))) sick.add(runner.uid);
-	}
-	return { sick, withheld, experiment };
 }
 
 const delayMs = (tries: number): number => Math.min(againMostMs, againFirstMs * 2 ** tries);

@@ -10,19 +10,22 @@ export class Passers {
 	/** A runner that has passed nothing by is on its way. */
 	readonly #onTheWay: boolean;
 	readonly #lastIdleMs: number;
+	readonly #seen: ReadonlyMap<string, number>;
 	readonly #nowMs: number;
 
 	constructor(
 		{ waiting, supply }: { waiting: readonly Job[]; supply: Supply },
 		heads: ReadonlyMap<JobClass, Head>,
+		seen: ReadonlyMap<string, number>,
 		nowMs: number,
 	) {
 		this.heads = heads;
 		this.idle = supply.available.filter(({ phase }) => phase === 'idle');
 		this.#byKey = new Map(waiting.map((job) => [job.key, job]));
 		this.#onTheWay = this.idle.length < supply.available.length;
-		this.#lastIdleMs = Math.max(...this.idle.map((runner) => idleMs(runner, nowMs)));
+		this.#seen = seen;
 		this.#nowMs = nowMs;
+		this.#lastIdleMs = Math.max(...this.idle.map((runner) => this.#idleMs(runner)));
 	}
 
 	jobOf({ job }: Head): Job | undefined {
@@ -30,7 +33,7 @@ export class Passers {
 	}
 
 	get longestIdle(): Runner | undefined {
-		return this.idle.toSorted((one, other) => idleMs(one, this.#nowMs) - idleMs(other, this.#nowMs))[0];
+		return this.idle.toSorted((one, other) => this.#idleMs(one) - this.#idleMs(other))[0];
 	}
 
 	/** Whether all runners that are available are idle, so that they may have passed something by. */
@@ -53,7 +56,7 @@ export class Passers {
 
 	/** Whether one is available that is idle since later than that, or is on its way. */
 	hasNewcomer(sinceMs: number): boolean {
-		return this.#onTheWay || this.idle.some((runner) => idleMs(runner, this.#nowMs) > sinceMs);
+		return this.#onTheWay || this.idle.some((runner) => this.#idleMs(runner) > sinceMs);
 	}
 
 	/**
@@ -77,11 +80,22 @@ export class Passers {
 	openedMs(head: Head): number {
 		return this.jobOf(head)?.openedMs ?? 0;
 	}
+
+	#idleMs(runner: Runner): number {
+		return idleMs(runner, this.#seen, this.#nowMs);
+	}
 }
 
-/** Since when it has been idle, ms since the epoch; no later than now. */
-export const idleMs = ({ idleSinceMs }: Runner, nowMs: number): number =>
-	Math.min(idleSinceMs ?? nowMs, nowMs);
+/**
+ * Since when it has been idle, ms since the epoch; no later than it was first seen so: our clock may be behind that of its node.
+ *
+ * @param seen by UID: since when runners have been idle, as far as it was known before
+ */
+export const idleMs = (
+	{ uid, idleSinceMs }: Runner,
+	seen: ReadonlyMap<string, number>,
+	nowMs: number,
+): number => Math.min(idleSinceMs ?? nowMs, seen.get(uid) ?? nowMs, nowMs);
 
 /** When GitHub last called it queued, ms since the epoch. An answer of the future is none: the clock was set back since. */
 export function confirmedMs(job: Job | undefined, nowMs: number): number {

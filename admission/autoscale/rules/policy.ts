@@ -109,6 +109,12 @@ export const passedAfterMs = 3 * minuteMs;
 /** A job that waited for this long beside an idle runner, and is then given to one that was not there, was passed by. */
 export const takenAfterMs = minuteMs;
 
+/**
+ * ... and one that it waited beside for this long is no supply from then on, but it is not replaced: it costs a runner more where
+ * GitHub is slow, and where the other one hangs, jobs behind it do not wait for a minute each.
+ */
+export const doubtedAfterMs = 20 * secondMs;
+
 /** Of this number of jobs that wait for a set it is remembered since when: whom they were passed by shows when they are taken. */
 export const mostWaitingKnown = 200;
 
@@ -117,6 +123,14 @@ export const comparedAfterMs = 15 * secondMs;
 
 /** This part of the maximum, and at least one, may be tried an hour: runners for jobs that idle runners have passed by. */
 export const experimentsAnHour = 0.1;
+
+/**
+ * ... but so many where runners of the set have been given jobs of the class within this time: it is hardly the class then, so
+ * jobs that nobody is given must not use up what such a class needs. They are the last classes, 100 kB.
+ */
+export const givenExperimentsAnHour = 6;
+export const givenKnownMs = 24 * hourMs;
+export const mostGiven = 1_000;
 
 /** A runner that is made to find out about a job has this long to start and to be given the job; then nothing is concluded. */
 export const experimentWithinMs = 30 * minuteMs;

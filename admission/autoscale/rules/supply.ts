@@ -4,8 +4,9 @@ import type { Replacements, Runner, StartUps, Supply } from './types.ts';
 interface SupplyFacts {
 	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
 	taken: ReadonlySet<string>;
-	/** UIDs of the sick. */
+	/** UIDs of the sick, and of the doubted. */
 	sick: ReadonlySet<string>;
+	doubted: ReadonlySet<string>;
 	startUpsMs: StartUps;
 	/** When the newest runner that has started was created, ms since the epoch; 0: none is known to have started. */
 	startedCreatedMs: number;
@@ -18,13 +19,15 @@ interface SupplyFacts {
  * then the oldest alone gets a substitute, so that a cluster without room is not filled with pods.
  */
 export function supplyOf(living: readonly Runner[], facts: SupplyFacts, nowMs: number): Supply {
-	const supply: Supply = { available: [], late: [], sick: [] };
+	const supply: Supply = { available: [], late: [], doubted: [], sick: [] };
 	const late: Runner[] = [];
 	for (const runner of living) {
 		const { phase, departing, uid } = runner;
 		if (departing || facts.taken.has(uid)) continue;
 		if (phase === 'idle')
-			(facts.sick.has(uid) || runner.offline ? supply.sick : supply.available).push(runner);
+			supply[
+				facts.sick.has(uid) || runner.offline ? 'sick' : facts.doubted.has(uid) ? 'doubted' : 'available'
+			].push(runner);
 		else if (phase === 'unbound' || phase === 'starting')
 			(lateMs(runner, facts.startUpsMs) <= nowMs ? late : supply.available).push(runner);
 	}

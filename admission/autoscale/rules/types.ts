@@ -105,6 +105,8 @@ export interface Supply {
 	available: Runner[];
 	/** They have been starting for too long. The oldest is first. */
 	late: Runner[];
+	/** They are idle, and a job that waited beside them for a moment was given to a newer one: it may be chance. */
+	doubted: Runner[];
 	/** They are idle, and GitHub has given jobs that they had passed by to others. The longest idle is first. */
 	sick: Runner[];
 }
@@ -126,14 +128,20 @@ export interface PassingMemory {
 	worked: ReadonlySet<string>;
 	/** UIDs of idle runners that have passed by a job which another one was then given. */
 	sick: ReadonlySet<string>;
+	/** UIDs of idle runners beside which a job waited for a moment that a newer one was then given. */
+	doubted: ReadonlySet<string>;
 	replacements: Replacements;
 	/** Classes of jobs that GitHub does not give to the set's runners. */
 	withheld: ReadonlyMap<JobClass, Withheld>;
 	experiment: Experiment | undefined;
 	/** Since when all available runners have passed by some job, ms since the epoch; undefined: they have not. */
 	passedMs: number | undefined;
-	/** When the experiments of the last hour began, ms since the epoch. */
+	/** When the experiments of the last hour began, ms since the epoch: those with classes that are not known to be given. */
 	experimentsMs: readonly number[];
+	/** Classes of which runners of the set were given jobs, and when last, ms since the epoch: the last ones. */
+	given: ReadonlyMap<JobClass, number>;
+	/** The same of experiments with these classes. */
+	givenExperimentsMs: readonly number[];
 	/** When the newest runner that has started was created, ms since the epoch. */
 	startedCreatedMs: number;
 }

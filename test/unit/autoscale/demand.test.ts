@@ -217,7 +217,7 @@ test('when to reconcile again: only where a runner may be removed then', () => {
 test('nothing is asked for and nothing is wrong', () => {
 	const { statuses, supply, passing, ...rest } = asked([], []);
 	assert.is(statuses.size, 0);
-	assert.equal(supply, { available: [], late: [], sick: [] });
+	assert.equal(supply, { available: [], late: [], doubted: [], sick: [] });
 	assert.equal(passing.memory, { ...nothingPassed, atMs: now });
 	assert.equal(rest, {
 		desired: 0,

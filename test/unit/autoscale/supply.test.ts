@@ -20,6 +20,39 @@ test('an idle runner that hangs (ARC #4602): the job has another one within 6 mi
 	);
 });
 
+test("the leader's clock is behind that of the nodes, or ahead: the same", () => {
+	for (const clockMs of [-25 * minute, 25 * minute]) {
+		const world = new SupplyWorld({ max: 10, clockMs: () => clockMs, isSick: (nth) => nth === 1 });
+		const job = world.queue();
+		world.pass(6 * minute);
+		assert.ok(waitOf(job) <= 6 * minute, `${waitOf(job) / second} s`);
+	}
+});
+
+test('two that hang, one after the other, where runners were given such jobs before: a third one runs the job', () => {
+	const world = new SupplyWorld({ max: 5, delayMs: hour, isSick: (nth) => nth === 2 || nth === 3 });
+	const before = world.queue();
+	world.pass(5 * minute);
+	assert.ok(before.over);
+	const job = world.queue();
+	world.pass(9 * minute);
+	assert.ok(waitOf(job) <= 9 * minute, `${waitOf(job) / second} s`);
+	assert.is(world.demand?.passing.withheld.size, 0);
+});
+
+test('jobs that nobody is given use up no experiment of those that are given', () => {
+	const world = new SupplyWorld({ max: 5, delayMs: hour, isSick: (nth) => nth === 3 });
+	world.queue();
+	world.pass(5 * minute);
+	world.queue({ unassignable: true, repository: 'octo/other' });
+	world.pass(10 * minute);
+	assert.is(world.experimentsMs.length, 1);
+	for (const made of world.living) made.sick = true;
+	const job = world.queue();
+	world.pass(6 * minute);
+	assert.ok(waitOf(job) <= 6 * minute, `${waitOf(job) / second} s`);
+});
+
 test('the only runner that may be hangs: it makes room for another one', () => {
 	const world = new SupplyWorld({ max: 1, isSick: (nth) => nth === 1 });
 	const job = world.queue();
@@ -42,6 +75,46 @@ test('a queue that never ends: who hangs is found by the jobs that others are gi
 		15 * second,
 	);
 	assert.ok(mostSick <= 4, `${mostSick} of 10 hang`);
+});
+
+test('a runner that hangs counts for no job once one that waited 20 s beside it is given to a newer one, and again when it takes one', () => {
+	const world = new SupplyWorld({ max: 10, startMs: () => 15 * second, isSick: (nth) => nth === 1 });
+	world.queue({ runsMs: hour });
+	world.pass(25 * second);
+	const behind = world.queue({ runsMs: hour });
+	world.pass(minute);
+	assert.ok(waitOf(behind) <= 40 * second, `${waitOf(behind) / second} s`);
+	assert.equal([world.made, world.replaced], [3, 0]);
+	assert.equal(
+		world.demand?.supply.doubted.map(({ name }) => name),
+		['r1'],
+	);
+	for (const made of world.runners) made.sick = false;
+	world.queue({ runsMs: hour });
+	world.pass(10 * second);
+	assert.is(world.demand?.passing.memory.doubted.size, 0);
+	assert.is(world.made, 3);
+});
+
+test('a job that a sick runner takes after all says nothing of others that were idle for less long', () => {
+	const world = new SupplyWorld({ max: 10, delayMs: hour, isSick: (nth) => nth <= 2 });
+	world.give(2);
+	world.pass(minute);
+	world.queue({ runsMs: hour });
+	world.pass(6 * minute);
+	assert.is(world.demand?.supply.sick.length, 1, 'one of two is replaced');
+	world.give(1);
+	const [other] = world.runners.slice(-1);
+	assert.ok(other);
+	other.sick = true;
+	world.pass(minute);
+	const job = world.queue({ runsMs: hour });
+	world.pass(100 * second);
+	assert.is(job.startedMs, undefined);
+	for (const made of world.living) if (made !== other) made.sick = false;
+	world.pass(5 * second);
+	assert.ok(job.startedMs);
+	assert.equal([world.demand?.supply.sick.length, world.demand?.supply.doubted.length], [0, 0]);
 });
 
 test('an offline runner is no supply, and is replaced', () => {
