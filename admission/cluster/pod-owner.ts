@@ -36,18 +36,22 @@ export function ownerOf({ metadata }: Pod, controller: SetController): OwnerRefe
 		: undefined;
 }
 
-/** Whether a RunnerSet of ours made this StatefulSet and was deleted with --cascade=orphan: it has no owner any more. */
-export const isOrphan = (statefulSet: KubeObject): boolean =>
-	statefulSet.metadata.labels?.[arc.runnerSet] !== undefined &&
-	statefulSet.metadata.labels[setKeys.templateHash] !== undefined &&
-	controllerOf(statefulSet) === undefined;
+/**
+ * Whether a set of ours made this StatefulSet or Runner and was deleted with --cascade=orphan: it has no owner any more.
+ *
+ * @param controller of the kind of set
+ */
+export const isOrphan = (owner: KubeObject, controller: SetController): boolean =>
+	owner.metadata.labels?.[owners[controller].label] !== undefined &&
+	owner.metadata.labels[setKeys.templateHash] !== undefined &&
+	controllerOf(owner) === undefined;
 
 /**
  * The pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's controller
  * deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the pod again. So
  * whoever deletes the pod for another reason deletes this owner first. Read from the API server, never from a cache.
  * undefined: nobody but the guard will delete this pod, and nobody makes it again; or
- * it is a static runner's whose RunnerSet was deleted with --cascade=orphan, which is made again.
+ * it is a static runner's whose set was deleted with --cascade=orphan, which is made again.
  *
  * @param controllers those that run: a set whose controller is off deletes nothing
  * @throws KubeError, but not for 404
@@ -64,7 +68,7 @@ export async function liveOwner(
 	const ours = found?.metadata.ownerReferences?.some(
 		(set) => set.kind === sets[controller] && set.apiVersion === apiVersion,
 	);
-	const remakes = ours || (found && controller === 'runnerset' && isOrphan(found) && isEphemeral(pod));
+	const remakes = ours || (found && isOrphan(found, controller) && isEphemeral(pod));
 	if (!remakes || !isLive(found, owner)) return undefined;
 	return { name: owner.name, uid: owner.uid, resource: owners[controller].resource };
 }

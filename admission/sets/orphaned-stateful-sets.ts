@@ -24,7 +24,8 @@ interface OrphanedStatefulSetsDependencies {
 /**
  * The StatefulSets that `kubectl delete runnerset --cascade=orphan` leaves: no set removes them when their runner has ended,
  * and their controller would make an ephemeral runner again under its name, for ever (invariant 6). Here such a StatefulSet
- * is deleted with the pod of its ended runner. A static runner is made again, as by any StatefulSet.
+ * is deleted with the pod of its ended runner. A static runner is made again, as by any StatefulSet. Of Runners see
+ * StandaloneRunners.
  */
 export class OrphanedStatefulSets {
 	readonly #dependencies: OrphanedStatefulSetsDependencies;
@@ -43,13 +44,15 @@ export class OrphanedStatefulSets {
 			dependencies,
 		)
 			.watch(setsCache.statefulSets.on, (owner, change) =>
-				change !== 'deleted' && isOrphan(owner) ? objectKey(owner.metadata) : undefined,
+				change !== 'deleted' && isOrphan(owner, 'runnerset') ? objectKey(owner.metadata) : undefined,
 			)
 			.watch(cache.onPod, (pod, change) => {
 				const { namespace, ownerReferences } = pod.metadata;
 				const name = ownerReferences?.find(({ kind }) => kind === 'StatefulSet')?.name;
 				const owner = name === undefined ? undefined : setsCache.statefulSets.informer.get(namespace, name);
-				return change !== 'deleted' && owner && isOrphan(owner) ? objectKey(owner.metadata) : undefined;
+				return change !== 'deleted' && owner && isOrphan(owner, 'runnerset')
+					? objectKey(owner.metadata)
+					: undefined;
 			});
 	}
 
@@ -62,7 +65,7 @@ export class OrphanedStatefulSets {
 		const { namespace, name } = splitKey(key);
 		const owner = setsCache.statefulSets.informer.get(namespace, name);
 		const pod = cache.pods.get(namespace, podName(name));
-		if (!owner || !pod || !isOrphan(owner) || owner.metadata.deletionTimestamp) return;
+		if (!owner || !pod || !isOrphan(owner, 'runnerset') || owner.metadata.deletionTimestamp) return;
 		const runner = controllerOf(pod) === owner.metadata.uid ? pods.read(pod) : undefined;
 		if (!runner?.ephemeral || runner.process.state !== 'exited') return;
 		const found = { name, uid: owner.metadata.uid ?? '', resource: resources.statefulSets };

@@ -1,12 +1,15 @@
+import type { Pod } from '../api/kinds.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
-import { objectPath } from '../api/paths.ts';
+import { objectPath, podPath } from '../api/paths.ts';
 import { type Runner, setKinds } from '../api/sets.ts';
+import { pastMs } from '../api/written-time.ts';
 import type { Cache } from '../cluster/cache.ts';
+import { isOrphan } from '../cluster/pod-owner.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Controller } from '../kube/controller.ts';
-import { getObject, unlessChanged } from '../kube/objects.ts';
+import { deleteUnlessChanged, getObject, unlessChanged } from '../kube/objects.ts';
 import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -14,7 +17,7 @@ import type { Clock } from '../time/clock.ts';
 import type { KindDependencies } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
-import { briefEnd } from './rules/policy.ts';
+import { briefEnd, podWithinMs } from './rules/policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './rules/start-backoff.ts';
 import { createPod } from './runner-deployment.ts';
 
@@ -35,6 +38,9 @@ interface StandaloneRunnersDependencies {
  * Reconciles Runners that a person created. Each has a pod of the same name, and gets a new one when that has ended. (A
  * RunnerDeployment creates the pods of its Runners itself.) A change of the spec takes effect with the next pod. If
  * the Runner is deleted, the garbage collector deletes the pod, and so the guard decides.
+ *
+ * So it is with the static Runners that `kubectl delete runnerdeployment --cascade=orphan` leaves. An ephemeral one is deleted
+ * with its pod when it has ended: it would be made again under its name, for ever (invariant 6).
  */
 export class StandaloneRunners {
 	readonly #dependencies: StandaloneRunnersDependencies;
@@ -90,9 +96,16 @@ export class StandaloneRunners {
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
 		const { uid = '' } = owner.metadata;
 		const lasted = clock.now() - (sinceMs ?? clock.now()) >= briefEnd.withinMs;
+		const over = phase === 'completed' || phase === 'failed';
+		if (over && runner.ephemeral && isOrphan(owner, 'runnerdeployment')) {
+			const found = { name, uid: owner.metadata.uid ?? '', resource: setKinds.runner };
+			await unlessChanged(pods.removeWithOwner(runner, found, { via: 'delete' }));
+			log.info({ runner: key, was: phase }, 'Runner of a deleted RunnerDeployment removed: it has ended');
+			return undefined;
+		}
 		const idle = phase === 'idle' && (lasted || !this.#backoffs.get(uid)?.briefEnds);
 		if (idle || phase === 'busy' || (phase === 'completed' && !brief)) this.#backoffs.delete(uid);
-		if (phase !== 'completed' && phase !== 'failed') return undefined;
+		if (!over) return undefined;
 		if (phase === 'failed' || brief) this.#slowDown(owner, key, phase === 'failed');
 		await unlessChanged(pods.remove(runner, { via: 'delete' }));
 		log.info({ runner: key, was: phase }, 'pod of an ended runner deleted');
@@ -106,6 +119,12 @@ export class StandaloneRunners {
 		const waitMs = (this.#backoffs.get(uid)?.nextStartMs ?? 0) - clock.now();
 		if (waitMs > 0) return { afterMs: waitMs };
 		const runner = await getObject<Runner>(client, objectPath(setKinds.runner, { namespace, name }));
+		if (
+			runner?.metadata.uid === uid &&
+			runner.spec.ephemeral !== false &&
+			isOrphan(owner, 'runnerdeployment')
+		)
+			return this.#removeEnded(owner, key);
 		if (runner?.metadata.uid === uid) {
 			const layout = runnerTemplate(runner, templateDefaults);
 			if (layout.kind === 'invalid') {
@@ -120,6 +139,19 @@ export class StandaloneRunners {
 			await unlessChanged(createPod(client, runner, layout.template, inject));
 		}
 		return { afterMs: 10_000 };
+	}
+
+	/** Of a RunnerDeployment that is gone, as its pod is. One that has just been made may have a pod that no watch has shown. */
+	async #removeEnded({ metadata }: OwnerObject, key: string): Promise<Requeue> {
+		const { client, clock, log } = this.#dependencies;
+		const { namespace = '', name, uid = '', creationTimestamp } = metadata;
+		const ageMs = clock.now() - (pastMs(creationTimestamp, clock.now()) ?? 0);
+		if (ageMs < podWithinMs) return { afterMs: podWithinMs - ageMs };
+		if (await getObject<Pod>(client, podPath(namespace, name))) return { afterMs: podWithinMs };
+		const path = objectPath(setKinds.runner, { namespace, name });
+		await deleteUnlessChanged(client, path, { preconditions: { uid } });
+		log.info({ runner: key }, 'Runner of a deleted RunnerDeployment removed: its pod is gone');
+		return undefined;
 	}
 
 	#slowDown({ metadata: { uid = '' } }: OwnerObject, key: string, failed: boolean): void {

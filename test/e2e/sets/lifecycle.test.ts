@@ -203,9 +203,8 @@ for (const kind of kinds) {
 		assert.match(refused.stderr, /is busy/);
 		assert.equal([set.live().length, (await set.owners()).length], [2, 2]);
 		await set.finish(busy);
-		if (kind !== 'RunnerSet') return;
-		// Its StatefulSet would make it again under its name.
-		await eventually('its StatefulSet is gone', async () => (await set.owners()).length === 1);
+		// Its owner would make it again under its name.
+		await eventually('its owner is gone', async () => (await set.owners()).length === 1);
 		await sleep(3_000);
 		assert.equal([set.live().length, set.live().includes(busy), set.reused()], [1, false, []]);
 	});

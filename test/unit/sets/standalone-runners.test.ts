@@ -1,7 +1,8 @@
 /** Runners that a person made, in simulated time. */
 import * as assert from 'uvu/assert';
+import { arc } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { apiVersion } from '../../../admission/api/sets.ts';
+import { apiVersion, setKeys } from '../../../admission/api/sets.ts';
 import { injected } from '../../../admission/sets/inject-pods.ts';
 import { StandaloneRunners } from '../../../admission/sets/standalone-runners.ts';
 import { suite } from '../../support/suite.ts';
@@ -59,5 +60,113 @@ for (const [what, spec, message] of [
 		await world.clock.until('its pod is there', () => world.pod('mine') !== undefined, 5_000);
 		await world.stop(runners);
 	});
+
+/** Runner example-abcde as a RunnerDeployment made it, and its pod; `orphan`: that was deleted with --cascade=orphan. */
+function ofDeployment({ orphan = true, ephemeral = true, labels = {}, ageMs = 3_600_000 }: Change = {}) {
+	const world = new World();
+	const name = 'example-abcde';
+	const set = { apiVersion, kind: 'RunnerDeployment', name: 'example', uid: 'set-1', controller: true };
+	world.api.put(paths.runners, {
+		apiVersion,
+		kind: 'Runner',
+		metadata: {
+			name,
+			namespace: 'ci',
+			uid: 'runner-1',
+			creationTimestamp: new Date(world.clock.now() - ageMs).toISOString(),
+			labels: { [arc.runnerDeployment]: 'example', [setKeys.templateHash]: 'h1', ...labels },
+			ownerReferences: orphan ? [] : [set],
+		},
+		spec: { organization: 'octo-org', ephemeral },
+	} as unknown as Stored);
+	const owner = { apiVersion, kind: 'Runner', name, uid: 'runner-1', controller: true };
+	world.runner(name, {
+		env: { RUNNER_EPHEMERAL: String(ephemeral) },
+		metadata: { labels: { 'actions-runner': '' }, ownerReferences: [owner] },
+	});
+	const deleted: string[] = [];
+	world.api.onChange((type, resource) => void (type === 'DELETED' && deleted.push(resource)));
+	return {
+		world,
+		name,
+		deleted,
+		runners: new StandaloneRunners({ ...world.parts, templateDefaults, inject }),
+		exists: () => [paths.runners, paths.pods].map((path) => world.api.find(path, name, 'ci') !== undefined),
+	};
+}
+interface Change {
+	orphan?: boolean;
+	ephemeral?: boolean;
+	ageMs?: number;
+	labels?: Record<string, string | undefined>;
+}
+
+test('an ephemeral one that --cascade=orphan left goes with its pod when it has ended, and is not made again (invariant 6)', async () => {
+	const { world, name, deleted, runners, exists } = ofDeployment();
+	await world.start();
+	await world.clock.pass(60_000);
+	assert.equal(exists(), [true, true], 'it may finish');
+	world.exit(name);
+	await world.clock.pass(5 * 60_000);
+	assert.equal(
+		[exists(), deleted],
+		[
+			[false, false],
+			['runners', 'pods'],
+		],
+	);
+	await world.stop(runners);
+});
+
+test('... also one whose pod has gone already, once a read has shown that', async () => {
+	const { world, name, runners, exists } = ofDeployment();
+	const show = world.api.holdWatches(paths.pods);
+	world.api.drop(paths.pods, name, 'ci');
+	await world.start();
+	await world.clock.pass(60_000);
+	assert.equal(exists(), [false, false]);
+	show();
+	await world.stop(runners);
+});
+
+test('... but not one whose pod no watch has shown yet', async () => {
+	const { world, name, runners, exists } = ofDeployment({ ageMs: 0 });
+	const pod = world.api.find(paths.pods, name, 'ci') as Stored;
+	world.api.drop(paths.pods, name, 'ci');
+	await world.start(async () => {});
+	const show = world.api.holdWatches(paths.pods);
+	world.api.put(paths.pods, pod);
+	await world.clock.pass(5 * 60_000);
+	assert.equal(exists(), [true, true]);
+	show();
+	await world.stop(runners);
+});
+
+for (const [what, change] of [
+	['a static one', { ephemeral: false }],
+	['one with the labels that a person gave it', { labels: { [setKeys.templateHash]: undefined } }],
+] as const)
+	test(`${what} that ends gets a pod again`, async () => {
+		const { world, name, runners, exists } = ofDeployment(change);
+		await world.start();
+		world.exit(name);
+		const before = world.pod(name)?.metadata.uid;
+		await world.clock.until(
+			'it has another pod',
+			() => (world.pod(name)?.metadata.uid ?? before) !== before,
+			60_000,
+		);
+		assert.equal(exists(), [true, true]);
+		await world.stop(runners);
+	});
+
+test('one of a RunnerDeployment is left to that', async () => {
+	const { world, name, runners, exists } = ofDeployment({ orphan: false });
+	await world.start();
+	world.exit(name);
+	await world.clock.pass(5 * 60_000);
+	assert.equal(exists(), [true, true]);
+	await world.stop(runners);
+});
 
 test.run();
