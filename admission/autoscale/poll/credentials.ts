@@ -1,11 +1,14 @@
 import type { CredentialsMissing } from '../../github/types.ts';
 import { foldName } from '../../runner/github-name.ts';
-import type { Scope } from '../../runner/scope.ts';
+import { type Scope, scopeKey, unknownEnterprise } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { SetKey } from '../rules/set-key.ts';
+import type { Job } from '../rules/types.ts';
 import { Credential, type PollAccount } from './credential.ts';
 import type { Working } from './rules/drift.ts';
+import { mostOwners } from './rules/policy.ts';
 import { byNarrowness, covers } from './rules/targets.ts';
 
 /** A set that an autoscaler acts on. */
@@ -42,6 +45,10 @@ export class Credentials {
 	readonly #ofSets = new Map<SetKey, Credential>();
 	/** The narrowest scope first. */
 	#scopes: Scoped[] = [];
+	/** The organizations and repositories that are such scopes, in lower case. */
+	#named = new Set<string>();
+	/** The enterprises of owners, by their names in lower case. */
+	readonly #enterprises = new BoundedMap<string, string>({ most: mostOwners });
 
 	constructor(dependencies: CredentialsDependencies) {
 		this.#dependencies = dependencies;
@@ -59,9 +66,25 @@ export class Credentials {
 			this.#ofSets.set(key, credential);
 			return [{ scope, credential }];
 		});
+		this.#named = new Set(
+			this.#scopes.flatMap(({ scope }) => (scope.kind === 'enterprise' ? [] : [foldName(scopeKey(scope))])),
+		);
 		const used = new Set(this.#scopes.map(({ credential }) => credential));
 		for (const [connection, credential] of this.#credentials)
 			if (!used.has(credential)) this.#credentials.delete(connection);
+	}
+
+	/** A job says to which enterprise the owner of its repository belongs, as far as who has signed that may speak for it. */
+	enterpriseSeen({ repository, enterprise }: Pick<Job, 'repository' | 'enterprise'>): void {
+		if (enterprise === undefined) return;
+		const owner = ownerOf(repository.toLowerCase());
+		const isKnown = enterprise === unknownEnterprise && this.#enterprises.has(owner);
+		if (!isKnown) this.#enterprises.set(owner, enterprise);
+	}
+
+	/** Whether jobs of a repository, by OWNER/NAME in lower case, may be for runners of a scope. */
+	covers(scope: Scope, repository: string): boolean {
+		return covers(scope, repository, this.#enterpriseOf(repository));
 	}
 
 	/** Counts for each the repositories of which no webhook delivers events. */
@@ -78,12 +101,13 @@ export class Credentials {
 	 * GitHub does not show it to that, or refuses that.
 	 */
 	for(repository: string): Credential | undefined {
-		return bestOf(repository, this.#scopes, ({ scope }) => covers(scope, repository));
+		const enterprise = this.#enterpriseOf(repository);
+		return bestOf(repository, this.#scopes, ({ scope }) => covers(scope, repository, enterprise));
 	}
 
 	/** The one that is most likely shown the runner groups of a repository: that of its organization, not of the repository. */
 	forGroups(repository: string): Credential | undefined {
-		const isIts = ({ scope }: Scoped) => scope.kind !== 'repository' && covers(scope, repository);
+		const isIts = ({ scope }: Scoped) => scope.kind !== 'repository' && this.covers(scope, repository);
 		return bestOf(groupsOf(repository), this.#scopes, isIts);
 	}
 
@@ -132,6 +156,16 @@ export class Credentials {
 		return used === undefined || this.#ofSets.get(set) === used;
 	}
 
+	/**
+	 * The enterprise to which the owner of a repository belongs, as far as its jobs say; undefined: it may be any. Where nothing says
+	 * so and a set of its own has runners for it, no enterprise counts: its jobs must not have another owner's enterprise asked.
+	 */
+	#enterpriseOf(repository: string): string | undefined {
+		const owner = ownerOf(repository);
+		const hasOwn = this.#named.has(owner) || this.#named.has(repository);
+		return this.#enterprises.get(owner) ?? (hasOwn ? unknownEnterprise : undefined);
+	}
+
 	async #accountOf({ key }: PollTarget): Promise<PollAccount | undefined> {
 		const { targets, log } = this.#dependencies;
 		try {
@@ -153,7 +187,9 @@ export class Credentials {
 }
 
 /** What a credential is shown of them is the same for all repositories of an organization. Never a repository's or organization's name. */
-const groupsOf = (repository: string): string => `runner groups of ${repository.split('/')[0] ?? ''}`;
+const groupsOf = (repository: string): string => `runner groups of ${ownerOf(repository)}`;
+
+const ownerOf = (repository: string): string => repository.slice(0, repository.indexOf('/'));
 
 interface Scoped {
 	scope: Scope;

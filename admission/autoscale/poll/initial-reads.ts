@@ -4,7 +4,6 @@ import type { Organizations } from './organizations.ts';
 import { type Repositories, want } from './repositories.ts';
 import { isReadSince } from './rules/due.ts';
 import { initialReadWithinMs, repositoriesFreshMs } from './rules/policy.ts';
-import { covers } from './rules/targets.ts';
 import { urgency } from './rules/types.ts';
 
 /** The first read of what a set may have to run. Times by the monotonic clock. */
@@ -26,10 +25,17 @@ type InitialReadEnd = 'read' | 'late';
 export class InitialReads {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
+	readonly #covers: (scope: Scope, repository: string) => boolean;
 	readonly #initialReads = new Map<SetKey, InitialRead>();
 	readonly #done = new Set<SetKey>();
 
-	constructor(repositories: Repositories, organizations: Organizations) {
+	/** @param covers whether a scope's runners may have jobs of a repository, by its name in lower case */
+	constructor(
+		repositories: Repositories,
+		organizations: Organizations,
+		covers: (scope: Scope, repository: string) => boolean,
+	) {
+		this.#covers = covers;
 		this.#repositories = repositories;
 		this.#organizations = organizations;
 	}
@@ -81,7 +87,7 @@ export class InitialReads {
 			const listedSinceMs = sinceMs - repositoriesFreshMs;
 			if (scope.kind === 'organization' && !this.#organizations.isReadSince(scope.name, listedSinceMs, nowMs))
 				return false;
-			const covered = [...this.#repositories.values()].filter(({ key }) => covers(scope, key));
+			const covered = [...this.#repositories.values()].filter(({ key }) => this.#covers(scope, key));
 			for (const repository of covered) want(repository, urgency.initial, nowMs);
 			initial.pending = { keys: new Set(covered.map(({ key }) => key)), sinceMs: nowMs };
 		}

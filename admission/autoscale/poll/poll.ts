@@ -15,7 +15,6 @@ import { mayAsk } from './rules/allowance.ts';
 import { compare, type DriftState, noDrift } from './rules/drift.ts';
 import { driftRepositories, mostOwnWrites, ownWriteMs, refreshMs, tickMs } from './rules/policy.ts';
 import { jobsIn, type ListedJobs } from './rules/runs.ts';
-import { covers } from './rules/targets.ts';
 import { type Due, type Repository, urgency } from './rules/types.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -38,7 +37,7 @@ export class Poll {
 	readonly #dependencies: PollDependencies;
 	readonly #repositories = new Repositories();
 	readonly #organizations = new Organizations();
-	readonly #initialReads = new InitialReads(this.#repositories, this.#organizations);
+	readonly #initialReads: InitialReads;
 	readonly #runner: QueryRunner;
 	readonly #credentials: Credentials;
 	readonly #queue: QueryQueue;
@@ -50,6 +49,9 @@ export class Poll {
 	constructor(dependencies: PollDependencies) {
 		this.#dependencies = dependencies;
 		this.#credentials = new Credentials(dependencies);
+		this.#initialReads = new InitialReads(this.#repositories, this.#organizations, (scope, repository) =>
+			this.#credentials.covers(scope, repository),
+		);
 		const memory = {
 			repositories: this.#repositories,
 			organizations: this.#organizations,
@@ -71,6 +73,7 @@ export class Poll {
 	#jobRecorded(job: Job): void {
 		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
+		if (job.host === this.#dependencies.host) this.#credentials.enterpriseSeen(job);
 		if (this.#ownWrites.has(recordName(job), nowMs) || !this.#credentials.for(job.repository.toLowerCase()))
 			return;
 		this.#repositories.event(job.repository, nowMs);
@@ -136,6 +139,7 @@ export class Poll {
 		const { book, host } = this.#dependencies;
 		const open = new Map<Repository, Map<number, number>>();
 		for (const { job } of book.values()) {
+			if (job.host === host) this.#credentials.enterpriseSeen(job);
 			// Of a repository without a set nothing can be asked, and no other one is forgotten for it.
 			if (job.host !== host || !this.#credentials.for(job.repository.toLowerCase())) continue;
 			const repository =
@@ -167,7 +171,7 @@ export class Poll {
 		const own = book.of(key).filter(({ job }) => job.state !== 'completed');
 		const named = own.map(({ job: { repository } }) => this.#repositories.get(repository));
 		const active = [...this.#repositories.values()]
-			.filter((repository) => covers(scope, repository.key))
+			.filter((repository) => this.#credentials.covers(scope, repository.key))
 			.toSorted((one, other) => other.activeMs - one.activeMs)
 			.slice(0, driftRepositories);
 		for (const repository of new Set(own.length > 0 ? named : active))

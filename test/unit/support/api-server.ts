@@ -402,10 +402,11 @@ export class ApiServer implements KubeClient {
 				...(more ? { continue: more, remainingItemCount: left.length - page.length } : {}),
 			},
 			// As real lists have them: without a kind, and null where only metadata is asked for and there is none.
-			items:
-				page.length === 0 && accept?.includes('PartialObjectMetadataList')
+			items: !accept?.includes('PartialObjectMetadataList')
+				? page.map(([, { apiVersion: _version, kind: _kind, ...item }]) => item)
+				: page.length === 0
 					? null
-					: page.map(([, { apiVersion: _version, kind: _kind, ...item }]) => item),
+					: page.map(([, { metadata }]) => ({ metadata })),
 		};
 	}
 

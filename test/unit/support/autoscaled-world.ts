@@ -11,16 +11,23 @@ import { collectionPath } from '../../../admission/api/paths.ts';
 import { apiVersion } from '../../../admission/api/sets.ts';
 import { Autoscaler } from '../../../admission/autoscale/autoscaler.ts';
 import { AutoscaleCache } from '../../../admission/autoscale/cache.ts';
+import type { Accounts } from '../../../admission/github/accounts.ts';
 import { JobRecords } from '../../../admission/jobs/records/job-records.ts';
 import { recordName } from '../../../admission/jobs/records/rules/name.ts';
 import type { Stored } from './api-server.ts';
-import { type Kind, SetsWorld } from './sets-world.ts';
+import { type Kind, SetsWorld, type TokensOf } from './sets-world.ts';
 
 export const autoscalersPath = collectionPath(autoscaleKinds.autoscaler);
 const jobsPath = collectionPath(autoscaleKinds.workflowJob);
 
 /** GitHub can't be asked about jobs: only events and pods report. */
 const noCredentials = { kind: 'credentials-missing', detail: 'none are given' } as const;
+
+interface AutoscaledOptions {
+	/** With which GitHub is asked about jobs. */
+	accounts?: Pick<Accounts, 'resolve'>;
+	tokens?: TokensOf;
+}
 
 /** A set with a HorizontalRunnerAutoscaler of its name, and records of GitHub's jobs. */
 export class AutoscaledWorld extends SetsWorld {
@@ -31,21 +38,26 @@ export class AutoscaledWorld extends SetsWorld {
 	demands = 0;
 	#nextJob = 1;
 
-	constructor(kind: Kind, before?: AutoscaledWorld) {
+	constructor(
+		kind: Kind,
+		before?: AutoscaledWorld,
+		{ accounts = { resolve: async () => noCredentials }, tokens }: AutoscaledOptions = {},
+	) {
 		let made: { cache: AutoscaleCache; autoscaler: Autoscaler } | undefined;
-		super(kind, before, (world) => {
+		const demand = (world: SetsWorld) => {
 			const { api: client, cache, setsCache, events, metrics, clock, log } = world;
 			const autoscaleCache = new AutoscaleCache({ client, metrics, clock, log }, names.namespace);
 			const autoscaler = new Autoscaler({
 				...{ client, cache, setsCache, autoscaleCache, events, metrics, clock, log },
-				accounts: { resolve: async () => noCredentials },
+				accounts,
 				host: 'github.com',
 				kinds: ['RunnerSet', 'RunnerDeployment'],
 				namespace: names.namespace,
 			});
 			made = { cache: autoscaleCache, autoscaler };
 			return autoscaler;
-		});
+		};
+		super(kind, before, demand, tokens);
 		if (!made) throw new Error('the reconciler has asked for no autoscaler');
 		this.autoscaleCache = made.cache;
 		this.autoscaler = made.autoscaler;

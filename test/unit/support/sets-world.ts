@@ -10,7 +10,7 @@ import { exitCodeVariable } from '../../../admission/runner/process.ts';
 import type { DemandSource } from '../../../admission/sets/demand-source.ts';
 import type { SetKind } from '../../../admission/sets/kind.ts';
 import { SetReconciler } from '../../../admission/sets/reconciler.ts';
-import type { ScopeAccess } from '../../../admission/sets/registration-tokens.ts';
+import type { RegistrationTokens, ScopeAccess } from '../../../admission/sets/registration-tokens.ts';
 import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
 import { runnerSets } from '../../../admission/sets/runner-set.ts';
 import { RunnerVersions } from '../../../admission/versions/runner-versions.ts';
@@ -28,6 +28,9 @@ export const kinds = ['RunnerSet', 'RunnerDeployment'] as const;
 export type Kind = (typeof kinds)[number];
 
 type Status = NonNullable<RunnerSet['status']>;
+
+/** What knows for which scopes GitHub gives tokens; by default the world's `access`. */
+export type TokensOf = (world: SetsWorld) => Pick<RegistrationTokens, 'access' | 'onAccess'>;
 
 /** What the pods of a set come to, unless a test says otherwise. */
 interface Habits {
@@ -74,6 +77,10 @@ export class SetsWorld extends World {
 	starts = 0;
 	readonly reconciler: { stop(): Promise<void> };
 	readonly #onAccess: ((setUid: string) => void)[] = [];
+	readonly #tokens: ReturnType<TokensOf> = {
+		access: () => this.access,
+		onAccess: (listener) => void this.#onAccess.push(listener),
+	};
 	/** What the runners say of their versions. */
 	readonly versions: RunnerVersions;
 	/** The most pods that were there at once and not ending. */
@@ -82,7 +89,12 @@ export class SetsWorld extends World {
 	looks = 0;
 
 	/** @param demand what decides how many runners the set has in place of its `replicas` */
-	constructor(kind: Kind, before?: SetsWorld, demand?: (world: SetsWorld) => DemandSource) {
+	constructor(
+		kind: Kind,
+		before?: SetsWorld,
+		demand?: (world: SetsWorld) => DemandSource,
+		tokens: TokensOf = (world) => world.#tokens,
+	) {
 		super(before);
 		this.kind = kind;
 		const { parts, setsCache, api, clock, metrics } = this;
@@ -104,7 +116,7 @@ export class SetsWorld extends World {
 		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, {
 			...parts,
 			versions,
-			tokens: { access: () => this.access, onAccess: (listener) => void this.#onAccess.push(listener) },
+			tokens: tokens(this),
 			demand: source,
 		});
 		if (before) return;

@@ -37,6 +37,8 @@ export const hookedForMs = 24 * hourMs;
 /** How many repositories and organizations are remembered with what they showed. */
 export const mostRepositories = 1_000;
 export const mostOrganizations = 200;
+/** The number of owners whose enterprise is remembered: more than have a repository that is. */
+export const mostOwners = 2_000;
 /** How many open runs of one repository are remembered: as many as GitHub shows. */
 export const mostRuns = 1_000;
 

@@ -1,14 +1,19 @@
+import { sameName } from '../../../runner/github-name.ts';
 import type { Scope } from '../../../runner/scope.ts';
 
-/** Whether runners of a scope may run jobs of a repository, by OWNER/NAME in lower case. An enterprise's may: nothing says which. */
-export function covers(scope: Scope, repository: string): boolean {
+/**
+ * Whether runners of a scope may run jobs of a repository, by OWNER/NAME in lower case.
+ *
+ * @param enterprise of the repository's owner; undefined: it may be any, nothing says which
+ */
+export function covers(scope: Scope, repository: string, enterprise?: string): boolean {
 	switch (scope.kind) {
 		case 'repository':
 			return repository === `${scope.owner}/${scope.name}`.toLowerCase();
 		case 'organization':
 			return repository.startsWith(`${scope.name.toLowerCase()}/`);
 		case 'enterprise':
-			return true;
+			return enterprise === undefined || sameName(enterprise, scope.name);
 	}
 }
 

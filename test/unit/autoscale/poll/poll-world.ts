@@ -5,7 +5,7 @@
 import { type Checked, type Entry, JobBook } from '../../../../admission/autoscale/job-book.ts';
 import { Poll, type PollAccount, type PollTarget } from '../../../../admission/autoscale/poll/poll.ts';
 import { Visibility } from '../../../../admission/autoscale/poll/visibility.ts';
-import type { CredentialsMissing, Read, ReadOutcome } from '../../../../admission/github/types.ts';
+import type { CredentialsMissing, ReadOutcome } from '../../../../admission/github/types.ts';
 import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { concernsUs, type KnownLabels } from '../../../../admission/jobs/records/rules/labels.ts';
 import {
@@ -16,26 +16,12 @@ import {
 } from '../../../../admission/jobs/records/rules/merge.ts';
 import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import type { Scope } from '../../../../admission/runner/scope.ts';
-import type { Answer } from '../../../sim/answer.ts';
 import { eventBody } from '../../../sim/job-bodies.ts';
-import { JobService } from '../../../sim/job-service.ts';
 import { type JobAction, Jobs, type NewWorkflowJob, type WorkflowJob } from '../../../sim/jobs.ts';
 import { Registry } from '../../../sim/registry.ts';
-import { matchRoute } from '../../../sim/routes.ts';
-import { RunService } from '../../../sim/run-service.ts';
-import { tagged } from '../../../sim/send.ts';
 import { SimulatedClock } from '../../support/clock.ts';
 import { recordingLog } from '../../support/log.ts';
-
-interface PollCall {
-	atMs: number;
-	endpoint: string;
-	/** The path and what was asked of it. */
-	path: string;
-	status: number;
-	/** It cost something of the primary limit. */
-	charged: boolean;
-}
+import { type ReadCall, servedRead } from './served-read.ts';
 
 type Record_ = ReturnType<typeof opened> & { key: string };
 
@@ -52,7 +38,7 @@ export class PollWorld {
 	readonly clock = new SimulatedClock();
 	readonly jobs = new Jobs();
 	readonly registry = new Registry(0);
-	readonly calls: PollCall[] = [];
+	readonly calls: ReadCall[] = [];
 	readonly records = new Map<number, Record_>();
 	/** `KEY what GitHub said`. */
 	readonly answered: string[] = [];
@@ -77,10 +63,6 @@ export class PollWorld {
 	readonly visibility = new Visibility();
 	readonly book = new RecordedBook(this);
 	readonly poll: Poll;
-	readonly #services = {
-		jobs: new JobService(this.jobs, [], baseUrl),
-		runs: new RunService(this.jobs, this.registry, this.registry.groups, baseUrl),
-	};
 	readonly #stop = new AbortController();
 	#running: Promise<void> | undefined;
 
@@ -140,7 +122,14 @@ export class PollWorld {
 		};
 	}
 
-	readonly account = { read: this.#read(), connection: { used: () => this.used } };
+	readonly account = {
+		read: servedRead(this, {
+			isHidden: (scope) => this.hidden.has(scope),
+			own: () => this.answer(),
+			note: (call) => void this.calls.push(call),
+		}),
+		connection: { used: () => this.used },
+	};
 
 	/** A job that GitHub has from now on. */
 	queue(repository: string, more: Partial<NewWorkflowJob> = {}): WorkflowJob {
@@ -204,51 +193,6 @@ export class PollWorld {
 		Object.assign(before, change);
 		this.book.recorded(facts.id);
 		return 'recorded';
-	}
-
-	#read(): Read {
-		return async (_what, { route, parameters, endpoint, etag }) => {
-			const own = this.answer();
-			const query = new URLSearchParams();
-			let path = route.slice('GET '.length);
-			for (const [name, value] of Object.entries(parameters)) {
-				if (path.includes(`{${name}}`)) path = path.replace(`{${name}}`, String(value));
-				else query.set(name, String(value));
-			}
-			const note = (status: number) => {
-				const shown = query.get('status');
-				const asked = shown === null ? path : `${path} ${shown}`;
-				this.calls.push({
-					atMs: this.clock.monotonic(),
-					endpoint,
-					path: asked,
-					status,
-					charged: status !== 304,
-				});
-			};
-			if (own) {
-				if (own.kind !== 'budget-spent') note(own.kind === 'not-visible' ? 404 : 500);
-				return own;
-			}
-			const { status, body, headers } = this.#serve(path, query, etag);
-			note(status);
-			if (status === 304) return { kind: 'not-modified' };
-			if (status !== 200) return { kind: 'not-visible' };
-			return { kind: 'read', body: JSON.parse(JSON.stringify(body)), link: '', etag: headers.etag };
-		};
-	}
-
-	#serve(path: string, query: URLSearchParams, etag: string | undefined): Answer {
-		const found = matchRoute('GET', path, this.registry);
-		const missing = { status: 404, headers: {}, body: {} };
-		const { scope } = found;
-		if (scope === undefined || this.hidden.has(scope.replace(/^\w+\//, '').toLowerCase())) return missing;
-		const runs = ['runs', 'repositories', 'runner-groups'].includes(found.endpoint);
-		const answer = runs
-			? this.#services.runs.answer(found, scope, query)
-			: this.#services.jobs.answer(found, query);
-		const headers = { authorization: 'token t', 'if-none-match': etag };
-		return tagged({ method: 'GET', headers } as unknown as Parameters<typeof tagged>[0], answer);
 	}
 }
 

@@ -564,6 +564,36 @@ test("a set that names another's repository and has a useless credential does no
 	}
 });
 
+test("an enterprise's credential is asked neither about owners of another enterprise, nor about those with a set of their own", async ({
+	world,
+}) => {
+	const asked: string[] = [];
+	world.targets = [world.target({ kind: 'enterprise', name: 'octo' })];
+	world.accounts.set('RunnerSet ci/octo', async () => ({
+		read: async (_what, { parameters: { owner, repo } }) => {
+			asked.push(`${owner}/${repo}`);
+			return { kind: 'not-visible' };
+		},
+		connection: { used: () => 0 },
+	}));
+	const names = Array.from({ length: 50 }, (_, index) => `evil-org/r${index}`);
+	const evil = world.target({ kind: 'organization', name: 'evil-org' }, { countsRunsOf: names });
+	world.targets.push(evil);
+	world.accounts.set(evil.key, async () => ({
+		read: async () => ({ kind: 'not-visible' }),
+		connection: { used: () => 0 },
+	}));
+	const { targets } = world;
+	world.start();
+	world.targets = targets;
+	await world.clock.pass(minuteMs);
+	world.queue('octo-org/app', { enterprise: 'octo' });
+	world.queue('foreign/app', { enterprise: '?' });
+	world.queue('somebody/app');
+	await world.clock.pass(20 * minuteMs);
+	assert.equal([...new Set(asked)].toSorted(), ['octo-org/app', 'somebody/app']);
+});
+
 test('a metric of an enterprise is shown only what its own credential is asked about', async ({ world }) => {
 	const enterprise: Scope = { kind: 'enterprise', name: 'evil' };
 	const job = world.queue(app, { labels: ['gpu'] });
