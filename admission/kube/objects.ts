@@ -1,5 +1,12 @@
 import type { KubeObject, ObjectMeta } from '../api/kinds.ts';
-import { isConflict, isNotFound, type KubeClient, patchType, type RequestOptions } from './client.ts';
+import {
+	isConflict,
+	isNotFound,
+	type KubeClient,
+	KubeError,
+	patchType,
+	type RequestOptions,
+} from './client.ts';
 
 /**
  * The Kubernetes verbs, typed, over a KubeClient. Paths come from api/paths.ts. Unless a function says otherwise, it
@@ -36,15 +43,34 @@ export async function listObjects<T = KubeObject>(
 	return items;
 }
 
-/** Creates the object, which may be JSON text, in the collection at `path`. Rejects with 409 where one of its name exists. */
-export function createObject<T = KubeObject>(
+/**
+ * Creates the object, which may be JSON text, in the collection at `path`. Rejects with 409 where one of its name exists; also,
+ * after a few tries, where isQuotaConflict.
+ */
+export async function createObject<T = KubeObject>(
 	client: KubeClient,
 	path: string,
 	object: object | string,
 	limits: CallLimits = {},
 ): Promise<T> {
-	return client.request<T>('POST', path, { ...limits, body: object });
+	for (let tries = 1; ; tries++) {
+		try {
+			return await client.request<T>('POST', path, { ...limits, body: object });
+		} catch (error) {
+			if (!isQuotaConflict(error) || tries >= quotaTries) throw error;
+		}
+	}
 }
+
+/** How often an object is created whose quota others change at the same moment: the API server has tried 3 times before it answers so. */
+const quotaTries = 3;
+
+/**
+ * The object was not created, because others have changed the count of its quota at the same moment (409, with the name of the
+ * quota in place of that of the object: k8s.io/apiserver, its admission plugin ResourceQuota). None of its name need exist.
+ */
+export const isQuotaConflict = (error: unknown): boolean =>
+	error instanceof KubeError && error.code === 409 && error.message.includes(' on resourcequotas ');
 
 /** Creates the object, and tells whether it did: false where one of its name exists already (409). */
 export async function createUnlessPresent(
@@ -57,7 +83,7 @@ export async function createUnlessPresent(
 		await createObject(client, path, object, limits);
 		return true;
 	} catch (error) {
-		if (isConflict(error)) return false;
+		if (isConflict(error) && !isQuotaConflict(error)) return false;
 		throw error;
 	}
 }

@@ -21,7 +21,7 @@ import { templateHash } from './pod/template.ts';
 import type { RegistrationTokens, ScopeAccess } from './registration-tokens.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs, quotaBackoff } from './rules/policy.ts';
-import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
+import { afterEnd, afterRefusal, isMoving, type QuotaWait } from './rules/quota.ts';
 import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
 import { setStatusWriter } from './status-writer.ts';
@@ -278,7 +278,7 @@ export class SetReconciler<S extends RunnersSet> {
 			);
 			if (quota !== undefined) {
 				memory.quota = afterRefusal(memory.quota, quota, clock.monotonic());
-				memory.fullUntilMs = clock.monotonic() + quotaBackoff.mostMs;
+				if (!isMoving(quota)) memory.fullUntilMs = clock.monotonic() + quotaBackoff.mostMs;
 			} else if (count > 0 || (create + withoutPod.length === 0 && !paused)) memory.quota = undefined;
 			if (count > 0 && quota === undefined) memory.fullUntilMs = 0;
 			if (create > 0 && !isWaiting) memory.createsFail = false;

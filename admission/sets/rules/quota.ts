@@ -14,26 +14,35 @@ export interface QuotaWait {
 /**
  * What a quota has refused, as the API server says it: which quota, what was asked for, what is used, and how much there is
  * (the admission plugin ResourceQuota of k8s.io/apiserver: `exceeded quota: NAME, requested: pods=1, used: pods=3, limited:
- * pods=3`); undefined: it was refused for another reason. A webhook can say the same: it decides nothing but when to try again.
+ * pods=3`), or that it could not be counted (see isMoving); undefined: it was refused for another reason. A webhook can say the
+ * same: it decides nothing but when to try again.
  */
 export function quotaRefusal({ code, message }: { code: number; message: string }): string | undefined {
-	if (code !== 403) return undefined;
 	const text = message.slice(0, quotaBackoff.mostRead);
+	const counted = code === 409 && /^Operation cannot be fulfilled on resourcequotas "([^"]*)"/.exec(text);
+	if (counted) return bounded(`quota ${counted[1]} ${moving}`);
+	if (code !== 403) return undefined;
 	const found = /exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$/s.exec(text);
 	const [, name = '', requested = '', used = '', limited = ''] = found ?? [];
 	if (!found) return /exceeded quota: /.test(text) ? bounded(text) : undefined;
 	return bounded(`quota ${name}: ${used} used of ${limited}, a runner needs ${requested}`);
 }
 
+const moving = 'is changed by others at the same moment';
+
+/** Others changed the count of the quota at the same moment (see isQuotaConflict): that says nothing about how much room there is. */
+export const isMoving = (message: string): boolean => message.endsWith(moving);
+
 const bounded = (text: string): string => {
 	const safe = printable(text);
 	return safe.length > quotaBackoff.mostShown ? `${safe.slice(0, quotaBackoff.mostShown)}...` : safe;
 };
 
-/** After a refusal: the next creation is tried after 250 ms, 500 ms ... 30 s. */
+/** After a refusal: the next creation is tried after 250 ms, 500 ms ... 30 s. Where the count moves, that begins anew. */
 export function afterRefusal(before: QuotaWait | undefined, message: string, nowMs: number): QuotaWait {
 	const { firstMs, mostMs } = quotaBackoff;
-	const refusals = (before?.refusals ?? 0) + 1;
+	const anew = isMoving(message) && !(before && isMoving(before.message));
+	const refusals = anew ? 1 : (before?.refusals ?? 0) + 1;
 	return { message, refusals, nextMs: nowMs + Math.min(mostMs, firstMs * 2 ** Math.min(20, refusals - 1)) };
 }
 

@@ -7,6 +7,7 @@ import {
 	createUnlessPresent,
 	deleteUnlessChanged,
 	getObject,
+	isQuotaConflict,
 	mergePatch,
 	unlessChanged,
 } from '../../kube/objects.ts';
@@ -77,7 +78,7 @@ async function createPodOf(
 		await createObject(client, podsPath(namespace), inject(podOf(made, revision.name)));
 		return { later };
 	} catch (error) {
-		if (!isConflict(error)) return { later, failure: error };
+		if (!isConflict(error) || isQuotaConflict(error)) return { later, failure: error };
 		conflict = error;
 	}
 	try {

@@ -13,6 +13,10 @@ const minute = 60_000;
 const refusal = (name: string, used: number, limit: number) =>
 	`pods "${name}" is forbidden: exceeded quota: runners, requested: pods=1, used: pods=${used}, limited: pods=${limit}`;
 
+/** What the API server answers, since several of its requests count one quota (k8s.io/apiserver, plugin/resourcequota, controller.go). */
+const moved =
+	'Operation cannot be fulfilled on resourcequotas "runners": the object has been modified; please apply your changes to the latest version and try again';
+
 test("the API server's message: which quota, how much is used, asked for and allowed", () => {
 	assert.is(
 		quotaRefusal({ code: 403, message: refusal('a-0', 3, 3) }),
@@ -26,6 +30,11 @@ test("the API server's message: which quota, how much is used, asked for and all
 	assert.is(quotaRefusal({ code: 403, message: 'exceeded quota: runners' }), 'exceeded quota: runners');
 	for (const message of ['', 'not allowed', 'failed quota: q: must specify limits.cpu'])
 		assert.is(quotaRefusal({ code: 403, message }), undefined);
+	assert.is(
+		quotaRefusal({ code: 409, message: moved }),
+		'quota runners is changed by others at the same moment',
+	);
+	assert.is(quotaRefusal({ code: 409, message: 'pods "a-0" already exists' }), undefined);
 	assert.is(quotaRefusal({ code: 500, message: refusal('a-0', 3, 3) }), undefined);
 	const long = quotaRefusal({ code: 403, message: `exceeded quota: ${'x'.repeat(1_000_000)}\u001b[2J` });
 	assert.ok((long?.length ?? 0) <= 310 && !long?.includes('\u001b'));
@@ -49,7 +58,8 @@ for (const kind of kinds) {
 	/** The namespace may have `limit` pods that have not ended. The quota is counted again `countedAfterMs` after one has ended. */
 	const withQuota = async (replicas: number, { limit = 3, countedAfterMs = 400 } = {}) => {
 		const world = new SetsWorld(kind);
-		const room = { limit };
+		/** `moved`: so many creations find that others have changed the quota's count. */
+		const room = { limit, moved: 0 };
 		const ended = new Map<string, number>();
 		const counts = ({ metadata, status }: Stored) => {
 			if (status?.phase !== 'Succeeded' && status?.phase !== 'Failed') return true;
@@ -58,10 +68,14 @@ for (const kind of kinds) {
 			return world.clock.now() - sinceMs < countedAfterMs;
 		};
 		const podsThatCount = () => world.api.all(paths.pods).filter(counts).length;
-		world.habits.noRoom = () => podsThatCount() >= room.limit;
+		world.habits.noRoom = () => podsThatCount() >= room.limit || room.moved > 0;
 		world.api.admission.unshift(({ operation, resource, object }) => {
 			if (operation !== 'CREATE' || resource !== 'pods') return undefined;
 			const used = podsThatCount();
+			if (used < room.limit && room.moved > 0) {
+				room.moved -= 1;
+				return new KubeError(409, 'Conflict', moved);
+			}
 			const message = refusal(object.metadata.name, used, room.limit);
 			return used >= room.limit ? new KubeError(403, 'Forbidden', message) : undefined;
 		});
@@ -137,6 +151,20 @@ for (const kind of kinds) {
 		);
 		await end();
 	});
+
+	for (const [times, withinMs] of [
+		[1, 1_500],
+		[7, 3_000],
+	] as const)
+		test(`${kind}: the quota is changed by others at the same moment, ${times} times: the pod is made within ${withinMs} ms`, async () => {
+			const { world, room, end } = await withQuota(6);
+			room.limit = 4;
+			room.moved = times;
+			const tookMs = await world.clock.until('the room is used', () => world.live().length === 4, 2 * minute);
+			assert.ok(tookMs < 30_000 + withinMs, `${tookMs} ms`);
+			assert.is(room.moved, 0, 'it was tried');
+			await end();
+		});
 
 	test(`${kind}: scaled down to what there is room for: nothing waits, and the condition ends`, async () => {
 		const { world, end } = await withQuota(6);
