@@ -13,7 +13,7 @@ const minute = 60_000;
 const refusal = (name: string, used: number, limit: number) =>
 	`pods "${name}" is forbidden: exceeded quota: runners, requested: pods=1, used: pods=${used}, limited: pods=${limit}`;
 
-/** What the API server answers, since several of its requests count one quota (k8s.io/apiserver, plugin/resourcequota, controller.go). */
+/** What the API server answers, since several of its requests count one quota (k8s.io/apiserver, its admission plugin ResourceQuota). */
 const moved =
 	'Operation cannot be fulfilled on resourcequotas "runners": the object has been modified; please apply your changes to the latest version and try again';
 
