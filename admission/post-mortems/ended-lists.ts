@@ -1,9 +1,9 @@
 import { type EndedRunner, endedRunners, endText, readEnded } from '../api/ended-runners.ts';
 import { partOf } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
-import { collectionPath, objectPath, type Resource, resources } from '../api/paths.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { camelCase } from '../api/reasons.ts';
-import { setKinds } from '../api/sets.ts';
+import { readSet, type SetObject } from '../cluster/set-object.ts';
 import { isConflict, type KubeClient, KubeError } from '../kube/client.ts';
 import { Controller } from '../kube/controller.ts';
 import type { Events } from '../kube/events.ts';
@@ -38,12 +38,6 @@ interface SetKey {
 interface ConfigMap extends KubeObject {
 	data?: Record<string, string>;
 }
-
-const setResources: Record<SetOfRunners['kind'], Resource & { kind: string }> = {
-	RunnerSet: setKinds.runnerSet,
-	RunnerDeployment: setKinds.runnerDeployment,
-	AutoscalingRunnerSet: { ...resources.autoscalingRunnerSets, kind: 'AutoscalingRunnerSet' },
-};
 
 /**
  * The lists of runners that ended, in a ConfigMap for each set in the set's namespace, which goes with the set; runners without
@@ -129,21 +123,16 @@ export class EndedLists {
 	}
 
 	/** The set itself, read now; undefined: the runners belong to none. */
-	async #ownerOf(
-		key: string,
-	): Promise<(KubeObject & { apiVersion: string; kind: string }) | 'gone' | undefined> {
+	async #ownerOf(key: string): Promise<SetObject | 'gone' | undefined> {
 		const { namespace, set } = keyOf(key);
 		if (!set) return undefined;
-		const { apiVersion, kind, ...resource } = setResources[set.kind];
-		const path = objectPath({ apiVersion, ...resource }, { namespace, name: set.name });
-		const found = await getObject(this.#dependencies.client, path);
-		return found && !found.metadata.deletionTimestamp ? { ...found, apiVersion, kind } : 'gone';
+		return (await readSet(this.#dependencies.client, { ...set, namespace })) ?? 'gone';
 	}
 
 	async #writeList(
 		key: string,
 		added: readonly Added[],
-		owner: (KubeObject & { apiVersion: string; kind: string }) | undefined,
+		owner: SetObject | undefined,
 	): Promise<{ fresh: Added[]; kept: readonly EndedRunner[] }> {
 		const { client, clock } = this.#dependencies;
 		const { namespace, set } = keyOf(key);
@@ -189,7 +178,7 @@ export class EndedLists {
 	}
 
 	/** One Event for all that were written together. */
-	#report(owner: KubeObject & { apiVersion: string; kind: string }, fresh: readonly EndedRunner[]): void {
+	#report(owner: SetObject, fresh: readonly EndedRunner[]): void {
 		const [first] = fresh;
 		if (!first) return;
 		const more = fresh.length > 1 ? ` (and ${fresh.length - 1} more: kubectl runners list --ended)` : '';
@@ -206,12 +195,7 @@ const isFinal = (error: unknown): boolean =>
 	error instanceof NotOurs ||
 	(error instanceof KubeError && [400, 403, 404, 405, 413, 422].includes(error.code));
 
-function configMap(
-	namespace: string,
-	name: string,
-	text: string,
-	owner: (KubeObject & { apiVersion: string; kind: string }) | undefined,
-): ConfigMap {
+function configMap(namespace: string, name: string, text: string, owner: SetObject | undefined): ConfigMap {
 	const { apiVersion, kind, metadata } = owner ?? {};
 	const reference = apiVersion &&
 		kind &&

@@ -1,8 +1,9 @@
 import type { SetController } from '../api/controllers.ts';
-import { apiVersion } from '../api/sets.ts';
 import type { LeaderPart } from '../capability.ts';
+import { namedSet, readSet } from '../cluster/set-object.ts';
 import type { Term } from '../cluster/term.ts';
 import type { RunnerLogs } from '../jobs/runner-logs.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
@@ -29,10 +30,10 @@ export function versionsCapability({ controllers, logs, events, metrics, clock }
 		(kind === 'RunnerSet' && controllers.includes('runnerset')) ||
 		(kind === 'RunnerDeployment' && controllers.includes('runnerdeployment'));
 	return {
-		lead({ cache, pods }: Term): VersionsLeaderPart {
+		lead({ client, cache, pods }: Term): VersionsLeaderPart {
 			const changed = (said: SetVersion) => {
 				metrics.versions.said({ ...said, set: said.name, outdated: said.refusedSinceMs !== undefined });
-				if (said.refusedSinceMs !== undefined && !hasCondition(said.kind)) report(events, said);
+				if (said.refusedSinceMs !== undefined && !hasCondition(said.kind)) void report(client, events, said);
 			};
 			const versions = new RunnerVersions({ cache, pods, logs, clock, changed });
 			const forget = { stop: () => metrics.versions.stopped() };
@@ -41,16 +42,14 @@ export function versionsCapability({ controllers, logs, events, metrics, clock }
 	};
 }
 
-function report(events: Events, said: SetVersion): void {
-	const { kind, namespace, name, version, image, refusedSinceMs = 0 } = said;
-	const subject = {
-		apiVersion: kind === 'AutoscalingRunnerSet' ? 'actions.github.com/v1alpha1' : apiVersion,
-		kind,
-		// The pods' labels name it, and not its UID.
-		metadata: { name, namespace },
-	};
+/** `kubectl describe` shows only Events with the set's own UID. A set that pods name and that is not there gets none. */
+async function report(client: KubeClient, events: Events, said: SetVersion): Promise<void> {
+	const { namespace, name, version, image, reportedMs } = said;
+	const set = await readSet(client, said).catch(() => namedSet(said));
+	if (!set) return;
+	const subject = { ...set, metadata: { name, namespace, uid: set.metadata.uid } };
 	const what = version === undefined ? 'the runner version' : `runner version ${version}`;
 	const message = `GitHub refuses ${what} of image ${image}, so the runners of this set get no jobs: use an image with a newer runner (github.com/actions/runner/releases)`;
-	const occasion = `${textOf(said)} ${version} ${image} ${new Date(refusedSinceMs).toISOString()}`;
+	const occasion = `${textOf(said)} ${version} ${image} ${new Date(reportedMs).toISOString()}`;
 	events.send(subject, 'Warning', 'RunnerOutdated', 'Register', message, occasion);
 }

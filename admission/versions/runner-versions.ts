@@ -14,6 +14,7 @@ import {
 	mostPerLook,
 	mostReading,
 	mostRemembered,
+	reportAgainMs,
 	runningEveryMs,
 	runningForMs,
 } from './rules/policy.ts';
@@ -38,7 +39,7 @@ interface RunnerVersionsDependencies {
 	pods: Pick<RunnerPods, 'read'>;
 	logs: Pick<RunnerLogs, 'tail'>;
 	clock: Clock;
-	/** Called when a set's version, or what GitHub makes of it, is known anew. */
+	/** Called when a set's version, or what GitHub makes of it, is known anew, and each hour while GitHub refuses it. */
 	changed: (said: SetVersion) => void;
 }
 
@@ -163,20 +164,26 @@ export class RunnerVersions {
 		const before = this.#sets.get(textOf(set));
 		const image = runnerOf(pod)?.image ?? '';
 		const { scope } = pods.read(pod) ?? {};
-		const said: SetVersion = {
-			...set,
+		const nowMs = clock.now();
+		const known = {
 			version: version ?? before?.version,
 			image,
+			refusedSinceMs: refused ? (before?.refusedSinceMs ?? nowMs) : undefined,
+		};
+		const isNews =
+			before?.version !== known.version ||
+			before?.image !== image ||
+			(before?.refusedSinceMs === undefined) !== (known.refusedSinceMs === undefined);
+		const isDue = isNews || (refused && nowMs - before.reportedMs >= reportAgainMs);
+		const said: SetVersion = {
+			...set,
+			...known,
 			owner: scope && (scope.kind === 'repository' ? scope.owner : scope.name),
-			readMs: clock.now(),
-			refusedSinceMs: refused ? (before?.refusedSinceMs ?? clock.now()) : undefined,
+			readMs: nowMs,
+			reportedMs: isDue ? nowMs : before.reportedMs,
 		};
 		this.#sets.set(textOf(set), said);
-		const isNews =
-			before?.version !== said.version ||
-			before?.image !== image ||
-			(before?.refusedSinceMs === undefined) !== (said.refusedSinceMs === undefined);
-		if (isNews) changed(said);
+		if (isDue) changed(said);
 	}
 }
 

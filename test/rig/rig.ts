@@ -8,12 +8,7 @@ import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube, KubeError } from '../sim/kube.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../sim/runner-agents.ts';
-import {
-	ephemeralRunner,
-	ephemeralRunnerCrd,
-	type ScaleSetOptions,
-	scaleSetPod,
-} from '../sim/scale-set-pods.ts';
+import { ephemeralRunner, type ScaleSetOptions, scaleSetCrds, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { type GitHub, type GitHubOptions, type Scope, startGitHub, type Webhook } from '../sim/simulator.ts';
 import { Creator } from './create-objects.ts';
 import { eventually } from './eventually.ts';
@@ -122,7 +117,7 @@ export class Rig<C extends RigCluster = Cluster> {
 			['apply', '--server-side', '-f', '-'],
 			built.replaceAll(/^(\s+port: )9443$/gm, `$1${port}`),
 		);
-		await this.ok(['apply', '-f', '-'], JSON.stringify(ephemeralRunnerCrd));
+		for (const definition of scaleSetCrds) await this.ok(['apply', '-f', '-'], JSON.stringify(definition));
 		this.serverKubeconfig = await this.cluster.serviceAccountKubeconfig(
 			'runners-system',
 			'runners-admission',

@@ -118,3 +118,8 @@ function scaleSetLabels(options: ScaleSetOptions): Record<string, string> {
 
 /** ARC's definition of EphemeralRunners, as far as tests need it. */
 export const ephemeralRunnerCrd = crdWithAnyFields('actions.github.com', 'EphemeralRunner');
+/** ARC's definitions of a scale set's objects. */
+export const scaleSetCrds = [
+	ephemeralRunnerCrd,
+	crdWithAnyFields('actions.github.com', 'AutoscalingRunnerSet'),
+];

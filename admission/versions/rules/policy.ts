@@ -26,3 +26,6 @@ export const mostRemembered = 2_000;
 
 /** So many sets are in the leader's report, some 200 bytes each. */
 export const mostReported = 100;
+
+/** A set that GitHub still refuses is reported again after this: the API server keeps Events for an hour. */
+export const reportAgainMs = 60 * 60_000;

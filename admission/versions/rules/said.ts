@@ -10,4 +10,6 @@ export interface SetVersion extends VersionedSet {
 	readMs: number;
 	/** Since when GitHub has refused it; undefined: it has not. */
 	refusedSinceMs: number | undefined;
+	/** When it was last reported: at a change, and again while GitHub refuses it. */
+	reportedMs: number;
 }

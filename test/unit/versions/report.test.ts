@@ -14,6 +14,7 @@ const said = (name: string, version: string | undefined, owner: string, refusedS
 	owner,
 	readMs: now,
 	refusedSinceMs,
+	reportedMs: now,
 });
 
 test('the newest version counts within one owner only, since anybody may say any', () => {

@@ -1,6 +1,7 @@
 /** What is read of which runners' logs, and who is informed: with sets of ours, of ARC's, and scale sets. */
 import * as assert from 'uvu/assert';
 import type { SetController } from '../../../admission/api/controllers.ts';
+import { collectionPath, resources } from '../../../admission/api/paths.ts';
 import { versionsCapability } from '../../../admission/versions/capability.ts';
 import { suite } from '../../support/suite.ts';
 import { paths, World } from '../support/world.ts';
@@ -17,25 +18,40 @@ const scaleSet = {
 	'actions.github.com/scale-set-namespace': 'other',
 };
 
+interface SentEvent {
+	reason: string;
+	message: string;
+	involvedObject: Record<string, string>;
+}
+
+const scaleSets = collectionPath(resources.autoscalingRunnerSets);
+const arc = { metadata: { name: 'arc', namespace: 'ci', uid: 'ars-1' } };
+
 async function started(controllers: SetController[] = []) {
 	const world = new World();
-	const { cache, pods, logs, events, metrics, clock } = world;
+	const { api: client, cache, pods, logs, events, metrics, clock } = world;
 	const part = versionsCapability({ controllers, logs, events, metrics, clock }).lead({
+		client,
 		cache,
 		pods,
 	} as unknown as Parameters<ReturnType<typeof versionsCapability>['lead']>[0]);
 	await world.start(...(part.loops ?? []));
 	const end = () => world.stop(...((part.controllers ?? []) as { stop(): Promise<void> }[]));
 	const reads = () => world.api.callsTo('GET', /\/log$/).length;
+	const outdated = () =>
+		([...world.api.each(paths.events)] as unknown as SentEvent[]).filter(
+			({ reason }) => reason === 'RunnerOutdated',
+		);
 	const metric = async () => {
 		const text = await metrics.registry.getSingleMetricAsString('runners_runner_version_info');
 		return text.split('\n').filter((line) => line.startsWith('runners_runner_version_info'));
 	};
-	return { world, versions: part.versions, end, reads, metric };
+	return { world, versions: part.versions, end, reads, metric, outdated };
 }
 
 test("a scale set's runner that GitHub refuses: an Event on the AutoscalingRunnerSet of its own namespace, and the metric", async () => {
-	const { world, versions, end, metric } = await started();
+	const { world, versions, end, metric, outdated } = await started();
+	world.api.put(scaleSets, arc);
 	world.api.logs.set('ci/r1', refused);
 	world.runner('r1', { metadata: { labels: scaleSet } });
 	await world.clock.pass(1_000);
@@ -44,15 +60,10 @@ test("a scale set's runner that GitHub refuses: an Event on the AutoscalingRunne
 	const [said] = versions.sets();
 	assert.equal([said?.kind, said?.namespace, said?.version], ['AutoscalingRunnerSet', 'ci', '2.320.0']);
 	assert.ok(said?.refusedSinceMs);
-	const events = [...world.api.each(paths.events)] as unknown as {
-		reason: string;
-		message: string;
-		involvedObject: object;
-	}[];
-	const sent = events.filter(({ reason }) => reason === 'RunnerOutdated');
+	const sent = outdated();
 	assert.is(sent.length, 1);
-	const { kind, name, namespace } = (sent[0]?.involvedObject ?? {}) as Record<string, string>;
-	assert.equal([kind, name, namespace], ['AutoscalingRunnerSet', 'arc', 'ci']);
+	const { kind, name, namespace, uid } = sent[0]?.involvedObject ?? {};
+	assert.equal([kind, name, namespace, uid], ['AutoscalingRunnerSet', 'arc', 'ci', 'ars-1']);
 	assert.match(sent[0]?.message ?? '', /refuses runner version 2\.320\.0/);
 	assert.equal(await metric(), [
 		'runners_runner_version_info{kind="AutoscalingRunnerSet",namespace="ci",set="arc",version="2.320.0",outdated="true"} 1',
@@ -61,12 +72,49 @@ test("a scale set's runner that GitHub refuses: an Event on the AutoscalingRunne
 	assert.equal(await metric(), [], 'who no longer leads says nothing');
 });
 
+test('the Event comes again each hour while GitHub refuses the runners, and no more often', async () => {
+	const { world, end, outdated } = await started();
+	world.api.put(scaleSets, arc);
+	for (let index = 0; index < 180; index++) {
+		const name = `r${index}`;
+		world.api.logs.set(`ci/${name}`, refused);
+		world.runner(name, { metadata: { labels: scaleSet } });
+		await world.clock.pass(1_000);
+		world.exit(name);
+		await world.clock.pass(minute - 1_000);
+	}
+	assert.is(outdated().length, 3);
+	assert.is(new Set(outdated().map(({ message }) => message)).size, 1);
+	await end();
+});
+
+test('a set that pods name and that is not there gets no Event; one that cannot be read now gets one without its UID', async () => {
+	for (const [fails, expected] of [
+		[false, []],
+		[true, [undefined]],
+	] as const) {
+		const { world, end, outdated } = await started();
+		if (fails) world.api.fail('GET', /autoscalingrunnersets/, 'no answer');
+		world.api.logs.set('ci/r1', refused);
+		world.runner('r1', { metadata: { labels: scaleSet } });
+		await world.clock.pass(1_000);
+		world.exit('r1');
+		await world.clock.pass(20_000);
+		assert.equal(
+			outdated().map(({ involvedObject: { uid } }) => uid),
+			expected,
+		);
+		await end();
+	}
+});
+
 test('a RunnerDeployment has an Event where its controller is off, and a condition where it is on', async () => {
 	for (const [controllers, expected] of [
 		[[], 1],
 		[['runnerdeployment'], 0],
 	] as const) {
 		const { world, end } = await started([...controllers]);
+		world.api.put(paths.runnerDeployments, { metadata: { name: 'linux', namespace: 'ci', uid: 'rd-1' } });
 		world.api.logs.set('ci/r1', refused);
 		world.runner('r1', { metadata: { labels: { 'runner-deployment-name': 'linux' } } });
 		await world.clock.pass(1_000);
