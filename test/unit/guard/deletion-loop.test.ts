@@ -814,6 +814,32 @@ for (const [what, made] of [
 		]);
 		await world.stop(loop);
 	});
+test('a Runner that --cascade=orphan left would make it again: that is deleted first, but not for a static one', async () => {
+	const { world, loop, api, gone } = setUp();
+	const labels = { 'runner-deployment-name': 'example', 'runner-template-hash': 'h1' };
+	for (const [name, ephemeral] of [
+		['example-abcde', 'true'],
+		['example-static', 'false'],
+	] as const) {
+		api.put(paths.runners, { metadata: { name, namespace: 'ci', uid: `owner-${name}`, labels } });
+		const ownerReferences = [
+			{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'Runner', name, uid: `owner-${name}` },
+		];
+		const podLabels = { 'actions-runner': '', 'runner-deployment-name': 'example' };
+		world.runner(name, {
+			env: { RUNNER_EPHEMERAL: ephemeral },
+			metadata: { annotations: recorded(), labels: podLabels, ownerReferences },
+		});
+	}
+	await world.start();
+	await gone('example-abcde', 30_000);
+	await gone('example-static', 30_000);
+	assert.equal(
+		[...api.each(paths.runners)].map(({ metadata }) => metadata.name),
+		['example-static'],
+	);
+	await world.stop(loop);
+});
 test('an eviction that a disruption budget refuses leaves the StatefulSet in place (B7)', async () => {
 	const { world, loop, clock, api, gone, waits, runnerOfSet } = setUp();
 	api.put(paths.budgets, {

@@ -60,6 +60,24 @@ test('create unless present: 409 is "no", everything else is an error', async ()
 	}
 });
 
+test('create: what others’ use of a quota has disturbed is tried again, and is never taken for one that exists', async () => {
+	const moved = new KubeError(
+		409,
+		'Conflict',
+		'Operation cannot be fulfilled on resourcequotas "runners": ...',
+	);
+	const disturbed = (times: number) => {
+		let left = times;
+		const request = async () => {
+			if (left-- > 0) throw moved;
+			return {};
+		};
+		return fakeClient({ request });
+	};
+	assert.is(await createUnlessPresent(disturbed(2), path, {}), true);
+	assert.is(await codeOf(createUnlessPresent(disturbed(3), path, {})), 409);
+});
+
 test('delete unless changed: gone and replaced are "no", everything else is an error', async () => {
 	const { client, calls } = recording(undefined);
 	assert.is(await deleteUnlessChanged(client, path, { preconditions: { uid: 'u1' } }), true);

@@ -154,7 +154,7 @@ for (const kind of kinds) {
 
 	for (const [times, withinMs] of [
 		[1, 1_500],
-		[7, 3_000],
+		[10, 3_000],
 	] as const)
 		test(`${kind}: the quota is changed by others at the same moment, ${times} times: the pod is made within ${withinMs} ms`, async () => {
 			const { world, room, end } = await withQuota(6);

@@ -174,6 +174,21 @@ test('nothing is deleted where the set is gone, or its pod is still there', asyn
 	await world.stop(world.reuse);
 });
 
+test('nothing is deleted while the set itself is being deleted', async () => {
+	const world = await started((one) => {
+		one.set();
+		one.starts('example-a');
+	});
+	world.api.update(paths.runnerSets, 'example', 'ci', ({ metadata }) => {
+		metadata.deletionTimestamp = world.clock.iso();
+	});
+	await world.clock.pass(1_000);
+	world.ends('example-a');
+	await world.clock.pass(30_000);
+	assert.equal(world.writes(), []);
+	await world.stop(world.reuse);
+});
+
 test('a StatefulSet that the cache does not show yet is read: its claim stays', async () => {
 	const world = await started((one) => one.set());
 	const show = world.api.holdWatches(paths.statefulSets);
