@@ -1,4 +1,5 @@
 import { fits, type Holders } from './holders.ts';
+import { past } from './passers.ts';
 import {
 	askAgainMs,
 	askBeforeSuspectMs,
@@ -71,9 +72,6 @@ function doubtedMs(jobs: readonly Job[], { unknown, statuses }: AskFacts): Map<s
 	}
 	return doubted;
 }
-
-/** A time of the future is none: the clock was set back since, and GitHub is asked again. */
-const past = (ms: number | undefined, nowMs: number): number => (ms === undefined || ms > nowMs ? 0 : ms);
 
 function askAt(job: Job, facts: AskFacts, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
 	const { key, openedMs, stateMs } = job;

@@ -1,5 +1,5 @@
 import { classOf } from './job-class.ts';
-import { idleMs, Passers } from './passers.ts';
+import { confirmedMs, idleMs, Passers, past } from './passers.ts';
 import {
 	againFirstMs,
 	againMostMs,
@@ -15,6 +15,7 @@ import {
 import { afterTaking, hasWorked, idleOf, type TakingFacts, takers, withGiven } from './taking.ts';
 import type {
 	Experiment,
+	Given,
 	GivingOut,
 	Head,
 	Job,
@@ -84,16 +85,19 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 	const passedMs = anyPassed ? (before.passedMs ?? nowMs) : undefined;
 	// GitHub may give out nothing at all: other sets, and answers about other repositories, show that in a moment.
 	const settledMs = passedMs === undefined ? Number.POSITIVE_INFINITY : passedMs + comparedAfterMs;
-	const next = inHand || giving.stalled ? undefined : passers.next(withheld, settledMs <= nowMs, giving);
-	// Who is idle tries a class again at no cost.
-	const isFree = next !== undefined && withheld.has(next) && passers.idle.length > 0;
-	const kind = next !== undefined && given.has(next) ? 'given' : 'new';
 	const most = { new: Math.max(1, Math.floor(experimentsAnHour * facts.max)), given: givenExperimentsAnHour };
-	const begins = next !== undefined && (isFree || spent[kind].length < most[kind]);
-	const current = begins ? { of: next, startedMs: nowMs } : inHand;
-	if (begins && !isFree) spent[kind].push(nowMs);
+	const kindOf = (of: JobClass) => (given.has(of) ? 'given' : 'new');
+	// Who is idle tries a class again at no cost.
+	const isFree = (of: JobClass) => withheld.has(of) && passers.idle.length > 0;
+	const mayTry = (of: JobClass) => isFree(of) || spent[kindOf(of)].length < most[kindOf(of)];
+	const next =
+		inHand || giving.stalled
+			? undefined
+			: passers.next({ withheld, given }, settledMs <= nowMs, giving, mayTry);
+	const current = next === undefined ? inHand : { of: next, startedMs: nowMs };
+	if (next !== undefined && !isFree(next)) spent[kindOf(next)].push(nowMs);
 
-	const { ask, passed, dueMs } = questions(passers, withheld, current, giving);
+	const { ask, passed, dueMs } = questions(passers, withheld, current, giving, nowMs);
 	const isTriedAnew = current !== undefined && withheld.has(current.of);
 	const extra =
 		current !== undefined && !isTriedAnew && !giving.stalled && !passers.hasNewcomer(current.startedMs);
@@ -139,7 +143,7 @@ export function judgePassing(memory: PassingMemory, facts: PassingFacts, nowMs: 
 /** The experiment that goes on; undefined: there is none, or it has ended, and `withheld` says what it has found. */
 function afterExperiment(
 	experiment: Experiment | undefined,
-	{ withheld, given }: { withheld: Map<JobClass, Withheld>; given: Map<JobClass, number> },
+	{ withheld, given }: { withheld: Map<JobClass, Withheld>; given: Map<JobClass, Given> },
 	passers: Passers,
 	{ stalled, stalledMs }: GivingOut,
 	nowMs: number,
@@ -151,7 +155,12 @@ function afterExperiment(
 	const hasTried = known !== undefined || passers.hasNewcomer(startedMs);
 	if (!stalled && hasTried && passers.havePassed(head, Math.max(stalledMs, known ? startedMs : 0))) {
 		// The runner of the experiment may hang as well, where the set's runners have been given jobs of the class.
-		if (!given.delete(of)) withheld.set(of, outOf(known, passers.jobOf(head), startedMs, nowMs));
+		const before = given.get(of);
+		if (before && !before.passed) given.set(of, { ...before, passed: true });
+		else {
+			given.delete(of);
+			withheld.set(of, outOf(known, passers.jobOf(head), startedMs, nowMs));
+		}
 		return undefined;
 	}
 	if (nowMs - startedMs < experimentWithinMs) return experiment;
@@ -166,6 +175,7 @@ function questions(
 	withheld: ReadonlyMap<JobClass, Withheld>,
 	current: Experiment | undefined,
 	{ stalledMs }: GivingOut,
+	nowMs: number,
 ): Pick<Passing, 'ask' | 'passed'> & { dueMs: number[] } {
 	const found = { ask: new Map<string, number>(), passed: [] as Passing['passed'], dueMs: [] as number[] };
 	for (const [of, head] of passers.mayHavePassed ? askable(passers, withheld, current?.of) : []) {
@@ -177,7 +187,7 @@ function questions(
 			found.passed.push({ repository: job.repository, sinceMs: rawMs - passedAfterMs });
 		for (const ms of new Set([rawMs, passers.dueMs(head, fromMs)])) {
 			found.dueMs.push(ms);
-			if ((job.confirmedMs ?? 0) < ms && (job.checkedMs ?? 0) < ms)
+			if (confirmedMs(job, nowMs) < ms && past(job.checkedMs, nowMs) < ms)
 				found.ask.set(job.key, Math.min(ms, found.ask.get(job.key) ?? ms));
 		}
 	}
@@ -224,7 +234,7 @@ function withoutFuture(memory: PassingMemory, nowMs: number): PassingMemory {
 		experiment: experiment && { ...experiment, startedMs: past(experiment.startedMs) },
 		passedMs: passedMs === undefined ? undefined : past(passedMs),
 		experimentsMs: memory.experimentsMs.map(past),
-		given: new Map([...memory.given].map(([of, ms]) => [of, past(ms)] as const)),
+		given: new Map([...memory.given].map(([of, one]) => [of, { ...one, atMs: past(one.atMs) }] as const)),
 		givenExperimentsMs: memory.givenExperimentsMs.map(past),
 	};
 }

@@ -1,7 +1,7 @@
 import { passedAfterMs } from './policy.ts';
-import type { GivingOut, Head, Job, JobClass, Runner, Supply, Withheld } from './types.ts';
+import type { Given, GivingOut, Head, Job, JobClass, Runner, Supply, Withheld } from './types.ts';
 
-/** The idle runners that are available, and which jobs all of them have passed by. */
+/** The idle runners that are available or doubted, and which jobs all of them have passed by. */
 export class Passers {
 	/** Of each class the job that waits longest. */
 	readonly heads: ReadonlyMap<JobClass, Head>;
@@ -20,9 +20,10 @@ export class Passers {
 		nowMs: number,
 	) {
 		this.heads = heads;
-		this.idle = supply.available.filter(({ phase }) => phase === 'idle');
+		const idle = supply.available.filter(({ phase }) => phase === 'idle');
+		this.#onTheWay = idle.length < supply.available.length;
+		this.idle = [...idle, ...supply.doubted];
 		this.#byKey = new Map(waiting.map((job) => [job.key, job]));
-		this.#onTheWay = this.idle.length < supply.available.length;
 		this.#seen = seen;
 		this.#nowMs = nowMs;
 		this.#lastIdleMs = Math.max(...this.idle.map((runner) => this.#idleMs(runner)));
@@ -60,21 +61,28 @@ export class Passers {
 	}
 
 	/**
-	 * The class that is tried next: one that is out and due, the longest due first, or else that of the oldest job that all
-	 * have passed by.
+	 * The class that is tried next: that of the oldest job that all have passed by, of one that was given before; else one
+	 * that is out and due, the longest due first; else that of the oldest job.
+	 *
+	 * @param mayTry whether one of the class may be begun: the jobs of others must not wait until it may
 	 */
 	next(
-		withheld: ReadonlyMap<JobClass, Withheld>,
+		{ withheld, given }: { withheld: ReadonlyMap<JobClass, Withheld>; given: ReadonlyMap<JobClass, Given> },
 		mayBegin: boolean,
 		{ stalledMs }: GivingOut,
+		mayTry: (of: JobClass) => boolean,
 	): JobClass | undefined {
 		const due = [...withheld]
-			.filter(([of, { againMs }]) => againMs <= this.#nowMs && this.heads.has(of))
-			.sort(([, one], [, other]) => one.againMs - other.againMs);
-		if (due[0] || !mayBegin) return due[0]?.[0];
-		return [...this.heads]
-			.filter(([of, head]) => !withheld.has(of) && this.havePassed(head, stalledMs))
-			.sort(([, one], [, other]) => this.openedMs(one) - this.openedMs(other))[0]?.[0];
+			.filter(([of, { againMs }]) => againMs <= this.#nowMs && this.heads.has(of) && mayTry(of))
+			.sort(([, one], [, other]) => one.againMs - other.againMs)
+			.map(([of]) => of);
+		const passed = [...this.heads]
+			.filter(([of, head]) => !withheld.has(of) && mayTry(of) && this.havePassed(head, stalledMs))
+			.sort(([, one], [, other]) => this.openedMs(one) - this.openedMs(other))
+			.map(([of]) => of);
+		const first = passed.find((of) => given.has(of));
+		if (!mayBegin) return first === undefined ? due[0] : undefined;
+		return first ?? due[0] ?? passed[0];
 	}
 
 	openedMs(head: Head): number {
@@ -98,7 +106,8 @@ export const idleMs = (
 ): number => Math.min(idleSinceMs ?? nowMs, seen.get(uid) ?? nowMs, nowMs);
 
 /** When GitHub last called it queued, ms since the epoch. An answer of the future is none: the clock was set back since. */
-export function confirmedMs(job: Job | undefined, nowMs: number): number {
-	const ms = job?.confirmedMs ?? 0;
-	return ms > nowMs ? 0 : ms;
-}
+export const confirmedMs = (job: Job | undefined, nowMs: number): number => past(job?.confirmedMs, nowMs);
+
+/** A time of the future is none: the clock was set back since. */
+export const past = (ms: number | undefined, nowMs: number): number =>
+	ms === undefined || ms > nowMs ? 0 : ms;

@@ -4,6 +4,7 @@ import { confirmedMs, idleMs } from './passers.ts';
 import { doubtedAfterMs, givenKnownMs, mostGiven, passedAfterMs, takenAfterMs } from './policy.ts';
 import type {
 	Experiment,
+	Given,
 	GivingOut,
 	Job,
 	JobClass,
@@ -52,16 +53,16 @@ export const idleOf = ({ available, doubted, sick }: Supply): Runner[] => [
 	...sick,
 ];
 
-/** The classes that runners of the set have been given, and when last. */
+/** The classes of which runners of the set have been given jobs. */
 export function withGiven(
-	before: ReadonlyMap<JobClass, number>,
+	before: ReadonlyMap<JobClass, Given>,
 	taking: readonly Taking[],
 	nowMs: number,
-): Map<JobClass, number> {
-	const given = new Map([...before].filter(([, ms]) => nowMs - ms < givenKnownMs));
+): Map<JobClass, Given> {
+	const given = new Map([...before].filter(([, { atMs }]) => nowMs - atMs < givenKnownMs));
 	for (const { of } of taking) {
 		given.delete(of);
-		given.set(of, nowMs);
+		given.set(of, { atMs: nowMs, passed: false });
 	}
 	return new Map([...given].slice(-mostGiven));
 }

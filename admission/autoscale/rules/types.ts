@@ -138,8 +138,8 @@ export interface PassingMemory {
 	passedMs: number | undefined;
 	/** When the experiments of the last hour began, ms since the epoch: those with classes that are not known to be given. */
 	experimentsMs: readonly number[];
-	/** Classes of which runners of the set were given jobs, and when last, ms since the epoch: the last ones. */
-	given: ReadonlyMap<JobClass, number>;
+	/** Classes of which runners of the set were given jobs: the last ones. */
+	given: ReadonlyMap<JobClass, Given>;
 	/** The same of experiments with these classes. */
 	givenExperimentsMs: readonly number[];
 	/** When the newest runner that has started was created, ms since the epoch. */
@@ -157,6 +157,14 @@ export interface Replacements {
 export interface Head {
 	job: string;
 	sinceMs: number;
+}
+
+/** A class of which runners of the set were given jobs. */
+export interface Given {
+	/** When last, ms since the epoch. */
+	atMs: number;
+	/** The runner of an experiment has passed it by since then: it may hang as well, but not the next one too. */
+	passed: boolean;
 }
 
 /** A class that is out at this set. */

@@ -133,6 +133,18 @@ test('GitHub answers that a job is queued: it waits, unless more was learned aft
 	assert.equal(published(), [], 'there is no such job');
 });
 
+test('GitHub answers after our clock was set back: times that lie ahead are no newer than the question', () => {
+	const { book } = followed();
+	const sinceMs = Date.parse('2026-11-27T12:00:00Z');
+	book.recordChanged(record());
+	book.assign('j1', set);
+	book.learn('j1', { boundTo: 'r1', endedMs: sinceMs + 10 });
+	const nowMs = sinceMs - 60_000;
+	book.answered('j1', 'queued', nowMs - 1, nowMs);
+	const { confirmedMs, endedMs } = book.get('j1')?.job ?? {};
+	assert.equal([confirmedMs, endedMs], [nowMs - 1, undefined]);
+});
+
 test('why a job waits is kept until it counts for another set', () => {
 	const { book, published } = followed();
 	book.recordChanged(record());

@@ -1,8 +1,11 @@
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
 import { noDoubts } from '../../../admission/autoscale/rules/experiment.ts';
 import { givingOut, noActivity, withReconcile } from '../../../admission/autoscale/rules/giving-out.ts';
-import type { Demand, Job, Runner, SupplyDoubts } from '../../../admission/autoscale/rules/types.ts';
-import { desired, job, minute, now, runner, second } from './given.ts';
+import type { Demand, Runner, SupplyDoubts } from '../../../admission/autoscale/rules/types.ts';
+import { isOffline, type OfflineLists, withList } from '../../../admission/guard/rules/offline.ts';
+import type { Scope } from '../../../admission/runner/scope.ts';
+import { desired, minute, now, runner, second } from './given.ts';
+import { keyOf, type SignedEvent, SignedEvents } from './signed-events.ts';
 
 export interface Waiting {
 	id: number;
@@ -13,8 +16,6 @@ export interface Waiting {
 	/** How long it runs, ms. */
 	runsMs?: number;
 	openedMs: number;
-	/** The same by the leader's clock. */
-	seenMs: number;
 	runner?: string;
 	startedMs?: number;
 	over?: boolean;
@@ -25,6 +26,11 @@ interface Made {
 	createdMs: number;
 	startsAtMs: number;
 	sick: boolean;
+	/** It hangs, and GitHub's lists show it offline. */
+	offline: boolean;
+	lists: OfflineLists | undefined;
+	/** An event that is not GitHub's for it was believed: it looks busy. */
+	pinned: boolean;
 	job: Waiting | undefined;
 	ended: boolean;
 	leaving: boolean;
@@ -36,6 +42,11 @@ interface Settings {
 	/** How long a start takes, ms; Infinity: it stays pending. */
 	startMs?: (nth: number) => number;
 	isSick?: (nth: number) => boolean;
+	isOffline?: (nth: number) => boolean;
+	/** GitHub's lists show all runners offline. */
+	incident?: () => boolean;
+	/** Where its runners register. */
+	scope?: Scope;
 	/** GitHub gives out no jobs. */
 	stalled?: (ms: number) => boolean;
 	/** GitHub answers when it is asked about a job. */
@@ -61,8 +72,9 @@ export class SupplyWorld {
 	/** When experiments began. */
 	readonly experimentsMs: number[] = [];
 	readonly #settings: Settings;
-	readonly #known = new Map<string, Partial<Job>>();
-	readonly #records = new Map<string, Job>();
+	readonly #events: SignedEvents;
+	readonly #byKey = new Map<string, Waiting>();
+	#listedMs = 0;
 	#activity = noActivity;
 	#doubts: SupplyDoubts = noDoubts;
 	readonly #startUpsMs: number[] = [];
@@ -70,19 +82,31 @@ export class SupplyWorld {
 
 	constructor(settings: Settings) {
 		this.#settings = settings;
+		this.#events = new SignedEvents(
+			settings.scope ?? { kind: 'organization', name: 'octo' },
+			() => this.clockMs,
+		);
 	}
 
-	queue(more: Partial<Omit<Waiting, 'seenMs'>> = {}): Waiting {
+	queue(more: Partial<Waiting> = {}): Waiting {
 		const queued = {
 			id: this.#nextId++,
 			repository: 'octo/app',
 			openedMs: this.nowMs,
-			seenMs: this.clockMs,
 			runsMs: minute,
 			...more,
 		};
 		this.jobs.push(queued);
+		this.#byKey.set(keyOf(queued.id, queued.repository), queued);
+		this.#receive(queued, 'queued');
 		return queued;
+	}
+
+	/** An event that another owner has signed. */
+	foreign(event: Omit<SignedEvent, 'by' | 'createdMs' | 'sentMs'>): void {
+		const times = { createdMs: this.nowMs - second, sentMs: this.nowMs };
+		const isBelieved = this.#events.receive({ by: 'evil', ...event, ...times });
+		for (const made of this.living) if (isBelieved && made.name === event.runner) made.pinned = true;
 	}
 
 	/** Runners that are there without the rules having asked for them. */
@@ -122,12 +146,20 @@ export class SupplyWorld {
 
 	#make(): void {
 		const nth = ++this.made;
-		const { startMs = () => 30 * second, isSick = () => false } = this.#settings;
+		const {
+			startMs = () => 30 * second,
+			isSick = () => false,
+			isOffline: loses = () => false,
+		} = this.#settings;
+		const offline = loses(nth);
 		this.runners.push({
 			name: `r${nth}`,
 			createdMs: this.nowMs,
 			startsAtMs: this.nowMs + startMs(nth),
-			sick: isSick(nth),
+			sick: isSick(nth) || offline,
+			offline,
+			lists: undefined,
+			pinned: false,
 			job: undefined,
 			ended: false,
 			leaving: false,
@@ -142,6 +174,8 @@ export class SupplyWorld {
 			if (job && nowMs - (job.startedMs ?? nowMs) >= (job.runsMs ?? minute)) {
 				job.over = true;
 				made.ended = true;
+				this.#receive(job, 'completed');
+				this.#events.forget(job.id, job.repository);
 			}
 			if (made.leaving && job) this.killed += 1;
 			if (made.leaving) made.ended = true;
@@ -156,13 +190,18 @@ export class SupplyWorld {
 				this.#startUpsMs.push(made.startsAtMs - made.createdMs);
 				Object.assign(job, { runner: made.name, startedMs: nowMs });
 				made.job = job;
+				this.#receive(job, 'in_progress');
 			}
+		if (nowMs - this.#listedMs >= minute) {
+			this.#listedMs = nowMs;
+			this.#list();
+		}
 		this.#reconcile(max, delayMs, answers);
 	}
 
 	#reconcile(max: number, delayMs: number, answers: () => boolean): void {
 		const nowMs = this.clockMs;
-		const jobs = this.jobs.filter(({ over }) => !over).map((one) => this.#record(one));
+		const { jobs } = this.#events;
 		const runners = this.living.map((one) => this.#view(one));
 		const before = this.#doubts.memory.experiment?.startedMs;
 		const found = demand(jobs, runners, desired({ max, delayMs }), nowMs, {
@@ -177,11 +216,12 @@ export class SupplyWorld {
 		if (startedMs !== undefined && startedMs !== before) this.experimentsMs.push(startedMs - now);
 		const unassigned = new Map(found.unassigned.map(({ job, sinceMs }) => [job, sinceMs]));
 		for (const { key, unassignedMs } of jobs)
-			if (unassignedMs !== unassigned.get(key)) this.#know(key, { unassignedMs: unassigned.get(key) });
+			if (unassignedMs !== unassigned.get(key))
+				this.#events.learn(key, { unassignedMs: unassigned.get(key) });
 		if (answers())
 			for (const key of found.ask) {
 				this.asks += 1;
-				this.#know(key, { checkedMs: nowMs, confirmedMs: nowMs });
+				this.#events.answered(key, this.#stateOf(key));
 			}
 		const living = this.living.length;
 		const room = this.#settings.room?.() ?? Number.POSITIVE_INFINITY;
@@ -195,35 +235,45 @@ export class SupplyWorld {
 		this.most = Math.max(this.most, this.living.length);
 	}
 
-	#know(key: string, more: Partial<Job>): void {
-		this.#known.set(key, { ...this.#known.get(key), ...more });
-		this.#records.delete(key);
-	}
-
-	/** The same object for as long as nothing is new. */
-	#record(one: Waiting): Job {
-		const { id, repository, labels = ['self-hosted'], seenMs, runner: runnerName } = one;
-		const key = `j${id}`;
-		const before = this.#records.get(key);
-		if (before && before.runnerName === runnerName) return before;
-		const record = job(id, {
+	#receive(job: Waiting, action: SignedEvent['action']): void {
+		const { id, repository, labels = ['self-hosted'], openedMs: createdMs, runner } = job;
+		const enterprise =
+			this.#settings.scope?.kind === 'enterprise' ? { enterprise: this.#settings.scope.name } : {};
+		const sentMs = this.nowMs;
+		this.#events.receive({
+			by: 'octo',
+			action,
+			id,
 			repository,
 			labels,
-			createdMs: seenMs,
-			openedMs: seenMs,
-			stateMs: runnerName === undefined ? seenMs : this.clockMs,
-			...(runnerName === undefined ? {} : { state: 'in_progress', runnerName }),
-			...this.#known.get(key),
+			runner,
+			createdMs,
+			sentMs,
+			...enterprise,
 		});
-		this.#records.set(key, record);
-		return record;
 	}
 
-	#view({ name, createdMs, startsAtMs, job, leaving }: Made): Runner {
+	/** One of GitHub's lists of runners. */
+	#list(): void {
+		const all = this.living.filter(({ startsAtMs }) => startsAtMs <= this.nowMs);
+		const offline = new Set(all.filter((one) => !one.job && (one.offline || this.#settings.incident?.())));
+		const others = { offline: offline.size, all: all.length };
+		for (const one of all) one.lists = withList(one.lists, offline.has(one), others, this.nowMs);
+	}
+
+	/** What GitHub answers. */
+	#stateOf(key: string): 'queued' | 'in_progress' | 'unknown' {
+		const found = this.#byKey.get(key);
+		if (!found) return 'unknown';
+		return found.runner === undefined ? 'queued' : 'in_progress';
+	}
+
+	#view({ name, createdMs, startsAtMs, job, leaving, lists, pinned }: Made): Runner {
 		const started = startsAtMs <= this.nowMs;
-		return runner(name, job ? 'busy' : started ? 'idle' : 'unbound', {
+		return runner(name, job || pinned ? 'busy' : started ? 'idle' : 'unbound', {
 			createdMs,
 			departing: leaving,
+			offline: isOffline(lists),
 			idleSinceMs: job ? undefined : started ? startsAtMs : createdMs,
 			busySinceMs: job?.startedMs,
 			worked: job !== undefined,

@@ -40,17 +40,21 @@ test('two that hang, one after the other, where runners were given such jobs bef
 	assert.is(world.demand?.passing.withheld.size, 0);
 });
 
-test('jobs that nobody is given use up no experiment of those that are given', () => {
-	const world = new SupplyWorld({ max: 5, delayMs: hour, isSick: (nth) => nth === 3 });
-	world.queue();
-	world.pass(5 * minute);
-	world.queue({ unassignable: true, repository: 'octo/other' });
-	world.pass(10 * minute);
-	assert.is(world.experimentsMs.length, 1);
-	for (const made of world.living) made.sick = true;
-	const job = world.queue();
-	world.pass(6 * minute);
-	assert.ok(waitOf(job) <= 6 * minute, `${waitOf(job) / second} s`);
+test('jobs that nobody is given use up no experiment of those that are given, though they are older', () => {
+	for (const hang of [1, 2]) {
+		const world = new SupplyWorld({ max: 5, delayMs: hour, isSick: (nth) => nth > 3 && nth < 3 + hang });
+		world.queue();
+		world.pass(5 * minute);
+		world.queue({ unassignable: true, repository: 'octo/other' });
+		world.pass(10 * minute);
+		world.queue({ unassignable: true, repository: 'octo/another' });
+		assert.is(world.experimentsMs.length, 1);
+		for (const made of world.living) made.sick = true;
+		const job = world.queue();
+		const withinMs = 6 * minute + (hang - 1) * 4 * minute;
+		world.pass(withinMs);
+		assert.ok(waitOf(job) <= withinMs, `${hang} hang: ${waitOf(job) / second} s`);
+	}
 });
 
 test('the only runner that may be hangs: it makes room for another one', () => {
