@@ -53,6 +53,8 @@ export class TenantsWorld {
 	readonly #registry = new Registry(0);
 	/** GitHub calls about octo-org or with its credentials, as `METHOD what`. */
 	readonly calls: string[] = [];
+	/** GitHub gives nobody a registration token. */
+	away = false;
 	/** How long each job of octo-org has waited, ms. */
 	readonly waits: number[] = [];
 	readonly world: AutoscaledWorld;
@@ -304,6 +306,7 @@ export class TenantsWorld {
 			connection: { used: () => 0 },
 			registrationToken: async (scope: Scope) => {
 				if (isOctos) this.calls.push(`token ${scopeKey(scope)}`);
+				if (this.away) return { kind: 'github-unavailable', detail: 'GitHub is away' };
 				return own.includes(scopeKey(scope))
 					? { kind: 'token', token: `of ${id}`, expiresAtMs: clock.now() + 3_600_000 }
 					: { kind: 'forbidden', detail: 'GitHub answered 404', retryAtMs: clock.now() + 60 * second };

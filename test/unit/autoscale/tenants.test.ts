@@ -47,7 +47,7 @@ class Attack {
 		world.putHostile('app', { repository: 'octo-org/app' }, { minReplicas: 2 });
 		world.putHostile('org', { organization: 'octo-org' });
 		world.putHostile('enterprise', { enterprise: 'octo', labels: ['gpu', 'big'] });
-		for (let nth = 0; nth < 20; nth++)
+		for (let nth = 0; nth < 8; nth++)
 			world.putHostile(`app-${nth}`, {
 				repository: 'octo-org/app',
 				githubAPICredentialsFrom: { secretRef: { name: `c${nth}` } },
@@ -119,6 +119,30 @@ async function hour(hostile: boolean) {
 	const waitMs = waits.reduce((sum, one) => sum + one, 0) / waits.length;
 	return { started: waits.length, waitMs, made, calls: calls.length };
 }
+
+test('a first start while GitHub is away: events bring runners at once; jobs without events are found when it is back', async () => {
+	const world = new TenantsWorld();
+	const seconds = async (count: number) => {
+		for (let second = 0; second < count; second++) await world.tick();
+	};
+	world.away = true;
+	await world.start();
+	world.queue();
+	world.queue();
+	await seconds(10);
+	assert.is(world.waits.length, 2);
+	for (let nth = 0; nth < 3; nth++) world.queue({ lost: true });
+	await seconds(50);
+	assert.equal(
+		world.calls.filter((call) => call.startsWith('read')),
+		[],
+		'nothing says yet that the sets are of octo-org',
+	);
+	world.away = false;
+	await seconds(150);
+	assert.is(world.waits.length, 5);
+	await world.end();
+});
 
 test('an hour beside a hostile organization is as the same hour alone, within 2 %: waits, runners and calls of GitHub', async () => {
 	const [alone, beside] = [await hour(false), await hour(true)];

@@ -128,6 +128,16 @@ test('the next leader knows what GitHub has granted, though it cannot ask now, a
 	await next.tokens.stop();
 });
 
+test('a change of the leader costs no call of GitHub while the token lasts', async () => {
+	const world = setUp(() => fresh(world.clock.now()));
+	await world.tell('added', world.set('a'));
+	await world.tokens.stop();
+	const next = setUp(() => fresh(next.clock.now()), [...world.secrets]);
+	await next.tell('added', next.set('a'));
+	assert.equal([next.accessOf('octo-org').kind, next.asked], ['granted', []]);
+	await next.tokens.stop();
+});
+
 test('what GitHub has refused since is not granted by the token that it gave before', async () => {
 	let refuses = false;
 	const world = setUp(() =>
