@@ -1,7 +1,7 @@
 import { arc } from '../api/keys.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath, resources } from '../api/paths.ts';
-import { type PersistentVolume, setKeys, type VolumeClaim } from '../api/sets.ts';
+import { type PersistentVolume, setKeys, setKinds, type VolumeClaim } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -47,9 +47,11 @@ export class VolumeReuse {
 			.watch(setsCache.volumeClaims.on, ({ metadata }, change) =>
 				change === 'deleted' ? undefined : objectKey(metadata),
 			)
-			.watch(setsCache.statefulSets.on, ({ metadata: { namespace, name, labels } }, change) => {
+			.watch(setsCache.statefulSets.on, ({ metadata: { namespace, name, ownerReferences } }, change) => {
 				if (change !== 'deleted') return undefined;
-				const set = setsCache.runnerSets.informer.get(namespace, labels?.[arc.runnerSet] ?? '');
+				// Those that ARC made have no label that names their set.
+				const owner = ownerReferences?.find(({ kind }) => kind === setKinds.runnerSet.kind);
+				const set = setsCache.runnerSets.informer.get(namespace, owner?.name ?? '');
 				return (set?.spec.volumeClaimTemplates ?? []).map((template) =>
 					objectKey({ namespace, name: claimName(template, name) }),
 				);

@@ -52,13 +52,59 @@ export async function statefulSetsOfArc(rig: Rig, set: ArcSet, count: number): P
 	return pods.map((pod) => pod.metadata.name);
 }
 
+const selectorOf = ({ labels, name }: ArcSet) => ({
+	...labels,
+	...inject,
+	'runner-template-hash': hash,
+	'runnerset-name': name,
+});
+
+const volumeClaimSpec = {
+	accessModes: ['ReadWriteOnce'],
+	storageClassName: 'kept-by-arc',
+	resources: { requests: { storage: '1Gi' } },
+};
+/** A RunnerSet's `volumeClaimTemplates`, for volumeClaimsOfArc. */
+export const volumeClaimTemplates = [{ metadata: { name: 'work' }, spec: volumeClaimSpec }];
+
+/**
+ * Creates a volume claim of the template `work` for each of these StatefulSets, with the labels that their controller gives it, and
+ * a volume that is kept for it; returns when all are bound.
+ */
+export async function volumeClaimsOfArc(rig: Rig, set: ArcSet, owners: string[]): Promise<void> {
+	const { resources, ...storage } = volumeClaimSpec;
+	const metadata = { namespace: set.namespace, labels: selectorOf(set) };
+	for (const owner of owners)
+		await rig.apply(
+			{
+				apiVersion: 'v1',
+				kind: 'PersistentVolume',
+				metadata: { name: `${set.namespace}-${owner}` },
+				spec: {
+					...storage,
+					capacity: resources.requests,
+					persistentVolumeReclaimPolicy: 'Retain',
+					hostPath: { path: `/tmp/${owner}` },
+				},
+			},
+			{
+				apiVersion: 'v1',
+				kind: 'PersistentVolumeClaim',
+				metadata: { ...metadata, name: `work-${owner}-0` },
+				spec: volumeClaimSpec,
+			},
+		);
+	const path = `/api/v1/namespaces/${set.namespace}/persistentvolumeclaims`;
+	type VolumeClaim = KubeItem & { status?: { phase?: string } };
+	await eventually('the volume claims are bound', async () =>
+		(await rig.kube.get<{ items: VolumeClaim[] }>(path)).items.every(
+			({ status }) => status?.phase === 'Bound',
+		),
+	);
+}
+
 function statefulSet(set: ArcSet, name: string, pod: PodManifest | undefined): object {
-	const matchLabels = {
-		...set.labels,
-		...inject,
-		'runner-template-hash': hash,
-		'runnerset-name': set.name,
-	};
+	const matchLabels = selectorOf(set);
 	return {
 		apiVersion: 'apps/v1',
 		kind: 'StatefulSet',

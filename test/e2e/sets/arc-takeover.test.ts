@@ -1,7 +1,14 @@
 /** Sets that move from ARC to our reconcilers, and back: nobody's job is lost, nobody is duplicated, nothing hangs (I4). */
 import * as assert from 'uvu/assert';
 import { drainFinalizer } from '../../../admission/api/sets.ts';
-import { type ArcSet, installArcCrds, runnersOfArc, statefulSetsOfArc } from '../../rig/arc.ts';
+import {
+	type ArcSet,
+	installArcCrds,
+	runnersOfArc,
+	statefulSetsOfArc,
+	volumeClaimsOfArc,
+	volumeClaimTemplates,
+} from '../../rig/arc.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { failures, type History, startHistory } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
@@ -50,7 +57,11 @@ async function restart(
 
 /** A set with runners that ARC made: all idle, one of them busy. */
 async function madeByArc({ rig, sets }: Context, kind: Kind): Promise<Moved> {
-	const set = await SetUnderTest.make(rig, kind);
+	const set = await SetUnderTest.make(
+		rig,
+		kind,
+		kind === 'RunnerSet' ? { spec: { volumeClaimTemplates } } : {},
+	);
 	sets.push(set);
 	const { metadata } = await rig.kube.get<KubeItem>(set.path);
 	const arcSet: ArcSet = {
@@ -60,6 +71,12 @@ async function madeByArc({ rig, sets }: Context, kind: Kind): Promise<Moved> {
 		labels: { app: set.name },
 	};
 	const pods = await (kind === 'RunnerSet' ? statefulSetsOfArc : runnersOfArc)(rig, arcSet, wanted);
+	// One volume more than runners: of a runner that has ended, whose claim ARC has not deleted yet.
+	if (kind === 'RunnerSet')
+		await volumeClaimsOfArc(rig, arcSet, [
+			...pods.map((name) => name.replace(/-0$/, '')),
+			`${set.name}-ended`,
+		]);
 	await set.patch({ spec: { replicas: wanted } });
 	await set.online(wanted);
 	const [busy = ''] = pods;
@@ -67,6 +84,19 @@ async function madeByArc({ rig, sets }: Context, kind: Kind): Promise<Moved> {
 	await set.registered(wanted);
 	return { set, busy, before: set.live() };
 }
+
+/** Names of the volume claims of a set. */
+async function claims({ rig, namespace }: SetUnderTest): Promise<string[]> {
+	const path = `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
+	const { items } = await rig.kube.get<{ items: KubeItem[] }>(path);
+	return items.map(({ metadata }) => metadata.name).sort();
+}
+
+const ofRunners = (set: SetUnderTest) =>
+	set
+		.live()
+		.map((name) => `work-${name}`)
+		.sort();
 
 interface Moved {
 	set: SetUnderTest;
@@ -109,6 +139,12 @@ for (const kind of kinds) {
 		);
 		assert.equal(set.removals(), [204, 204], `one DELETE for each idle one of ${before.length}`);
 		assert.ok((await set.owners()).some((name) => name.includes(busy.replace(/-0$/, ''))));
+		// The new runners have the volumes of those before: there are no others.
+		if (kind !== 'RunnerSet') return;
+		await eventually(
+			'each claim is of a runner that is there',
+			async () => (await claims(set)).join() === ofRunners(set).join(),
+		);
 	});
 
 	test(`${kind} moved from ARC: the busy one goes with its job, and what ARC left goes too (I4)`, async () => {
@@ -128,6 +164,11 @@ for (const kind of kinds) {
 			{ withinMs: 60_000 },
 		);
 		await set.rests(wanted);
+		if (kind !== 'RunnerSet') return;
+		await eventually(
+			'no claim of ARC’s is left',
+			async () => (await claims(set)).join() === ofRunners(set).join(),
+		);
 	});
 }
 

@@ -1,6 +1,6 @@
 /** The volumes of ended runners: given to later ones, and nobody else's are touched. The cluster binds and releases as Kubernetes does. */
 import * as assert from 'uvu/assert';
-import { setKeys } from '../../../admission/api/sets.ts';
+import { apiVersion, setKeys } from '../../../admission/api/sets.ts';
 import { claimStep, statefulSetsOf, volumeStep } from '../../../admission/sets/rules/volume-reuse.ts';
 import { VolumeReuse } from '../../../admission/sets/volume-reuse.ts';
 import { suite } from '../../support/suite.ts';
@@ -21,10 +21,15 @@ class VolumesWorld extends World {
 	}
 
 	/** A StatefulSet of the set, its volume claim, and the volume to which that is bound. */
-	starts(name: string, reclaim = 'Retain'): void {
+	starts(name: string, { reclaim = 'Retain', byArc = false } = {}): void {
 		const labels = { 'runnerset-name': 'example', [setKeys.templateHash]: 'h' };
 		const metadata = { namespace: 'ci', labels };
-		this.api.put(paths.statefulSets, { metadata: { ...metadata, name } });
+		const ownerReferences = [
+			{ apiVersion, kind: 'RunnerSet', name: 'example', uid: 'set-1', controller: true },
+		];
+		// Those of ARC do not name their set in a label.
+		const own = byArc ? { ...metadata, labels: { [setKeys.templateHash]: 'h' } } : metadata;
+		this.api.put(paths.statefulSets, { metadata: { ...own, name, ownerReferences } });
 		const claim = this.api.put(paths.volumeClaims, {
 			metadata: { ...metadata, name: `work-${name}-0`, finalizers: ['kubernetes.io/pvc-protection'] },
 			spec: { volumeName: `pv-${name}` },
@@ -125,7 +130,7 @@ test('what ended while no leader watched, or before an upgrade, is found at the 
 test('a volume with the policy Delete is left to the cluster, which deletes it', async () => {
 	const world = await started((one) => {
 		one.set();
-		one.starts('example-a', 'Delete');
+		one.starts('example-a', { reclaim: 'Delete' });
 	});
 	world.ends('example-a');
 	await world.clock.pass(2_000);
@@ -171,6 +176,17 @@ test('nothing is deleted where the set is gone, or its pod is still there', asyn
 	world.api.drop(paths.pods, 'example-b-0', 'ci');
 	await world.clock.pass(15_000);
 	assert.ok(world.claim('example-b')?.metadata.deletionTimestamp);
+	await world.stop(world.reuse);
+});
+
+test('a runner that ARC made ends: its claim goes as well, or a set moved from ARC would wait for the volume for ever', async () => {
+	const world = await started((one) => {
+		one.set();
+		one.starts('example-a', { byArc: true });
+	});
+	world.ends('example-a');
+	await world.clock.pass(2_000);
+	assert.ok(world.claim('example-a')?.metadata.deletionTimestamp);
 	await world.stop(world.reuse);
 });
 
