@@ -82,6 +82,11 @@ export class Credentials {
 		if (!isKnown) this.#enterprises.set(owner, enterprise);
 	}
 
+	/** The enterprise that other jobs of the owner of a repository, by OWNER/NAME in lower case, have named. */
+	enterpriseSaid(repository: string): string | undefined {
+		return this.#enterprises.get(ownerOf(repository));
+	}
+
 	/** Whether jobs of a repository, by OWNER/NAME in lower case, may be for runners of a scope. */
 	covers(scope: Scope, repository: string): boolean {
 		return covers(scope, repository, this.#enterpriseOf(repository));
@@ -163,7 +168,7 @@ export class Credentials {
 	#enterpriseOf(repository: string): string | undefined {
 		const owner = ownerOf(repository);
 		const hasOwn = this.#named.has(owner) || this.#named.has(repository);
-		return this.#enterprises.get(owner) ?? (hasOwn ? unknownEnterprise : undefined);
+		return this.enterpriseSaid(repository) ?? (hasOwn ? unknownEnterprise : undefined);
 	}
 
 	async #accountOf({ key }: PollTarget): Promise<PollAccount | undefined> {

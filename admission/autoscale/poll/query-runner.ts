@@ -51,14 +51,14 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
-	readonly #credentials: Pick<Credentials, 'refused' | 'refusedGroups'>;
+	readonly #credentials: Pick<Credentials, 'refused' | 'refusedGroups' | 'enterpriseSaid'>;
 	readonly #ownWrites: BoundedMap<string, true>;
 
 	/** @param ownWrites gets the `recordName` of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
-		credentials: Pick<Credentials, 'refused' | 'refusedGroups'>,
+		credentials: Pick<Credentials, 'refused' | 'refusedGroups' | 'enterpriseSaid'>,
 		ownWrites: BoundedMap<string, true>,
 	) {
 		this.#dependencies = dependencies;
@@ -255,7 +255,9 @@ export class QueryRunner {
 		askedMs: number,
 	): Promise<void> {
 		const { host, records, sets, clock } = this.#dependencies;
-		const origin = { host, repository: repository.name, enterprise: record?.enterprise };
+		// GitHub's answer does not name the enterprise: any one's sets could have the job otherwise.
+		const enterprise = record?.enterprise ?? this.#credentials.enterpriseSaid(repository.key);
+		const origin = { host, repository: repository.name, enterprise };
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
 		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels, repository))

@@ -594,6 +594,22 @@ test("an enterprise's credential is asked neither about owners of another enterp
 	assert.equal([...new Set(asked)].toSorted(), ['octo-org/app', 'somebody/app']);
 });
 
+test('a job that is found by asking is of the enterprise that other jobs of its owner name', async ({
+	world,
+}) => {
+	await started(world, repository);
+	const found = async () => {
+		world.delivers = () => false;
+		const job = world.queue(app);
+		await world.clock.until('it is found', () => world.stateOf(job) === 'queued', 30 * minuteMs);
+		world.delivers = () => true;
+		return world.records.get(job.id)?.enterprise;
+	};
+	assert.is(await found(), undefined);
+	world.queue(app, { enterprise: 'octo' });
+	assert.is(await found(), 'octo');
+});
+
 test('a metric of an enterprise is shown only what its own credential is asked about', async ({ world }) => {
 	const enterprise: Scope = { kind: 'enterprise', name: 'evil' };
 	const job = world.queue(app, { labels: ['gpu'] });
