@@ -67,6 +67,34 @@ test('9 -> 2 while deletions of starting runners are recorded: none is made agai
 	assert.equal(set.reused(), []);
 });
 
+test('the recorded deletion of a runner that was starting takes its StatefulSet as well: none is made again under its name (invariant 6)', async ({
+	rig,
+	make,
+}) => {
+	const holdStart = 'test.runners/hold-start';
+	const set = await make('RunnerSet', { podAnnotations: { [holdStart]: 'true' } });
+	await set.scale(2);
+	await set.reaches(2);
+	await eventually('both are on a node', async () =>
+		(await rig.pods(set.namespace)).every(({ spec }) => spec?.nodeName),
+	);
+	const [asked = '', other = ''] = set.live();
+	const { stderr } = await rig.kubectl(['-n', set.namespace, 'delete', 'pod', asked, '--wait=false']);
+	assert.match(stderr, /is starting/);
+	const start = (name: string) =>
+		rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${name}`, {
+			metadata: { annotations: { [holdStart]: null } },
+		});
+	await Promise.all([start(asked), start(other)]);
+	await eventually('it is gone', () => !set.all().includes(asked), { withinMs: 60_000 });
+	await eventually(
+		'another one is in its place',
+		() => set.live().filter((name) => name !== other).length === 1,
+	);
+	await set.rests(2);
+	assert.equal([set.reused(), set.live().includes(asked)], [[], false]);
+});
+
 test('3 -> 1, all busy: none is touched; as jobs end no replacement comes before 1 remains (C2)', async ({
 	make,
 }) => {
