@@ -190,8 +190,16 @@ test('logs are kept only where they are asked for: 100 lines at most, without co
 		await die(lead, 'r1', shapes[0]?.status, `${log}\n`);
 		await clock.pass(2_000);
 		const kept = listed()[0]?.log;
-		if (!keepLogs) assert.is(kept, undefined);
-		else {
+		if (!keepLogs) {
+			assert.is(kept, undefined);
+			// A log that is read for its reason is not kept either.
+			world.runner('r2', { metadata: { uid: 'r2', labels: inSet } }, 'unknown');
+			await clock.pass(100);
+			const refused = shapes.find(({ reason, log: said }) => said && reason === 'session-conflict');
+			await die(lead, 'r2', refused?.status, refused?.log);
+			await clock.pass(2_000);
+			assert.equal([listed()[0]?.reason, listed()[0]?.log], ['session-conflict', undefined]);
+		} else {
 			assert.is(kept?.length, 100);
 			assert.is(kept?.at(-1), 'line 299 ?[2Jx');
 		}
