@@ -1,9 +1,9 @@
 /**
  * A simulated day of jobs, with the server's own rules, beside ARC's autoscaler and what no autoscaler can beat. Nothing
  * waits: a day takes seconds. `SEEDS=10 SCENARIOS=20 make bench BENCH=autoscale` runs ten days of each scenario whose name
- * contains `20`; WRITE=1 writes docs/autoscale-simulation.md and its chart.
+ * contains `20`; WRITE=1 writes their sections of docs/autoscale-simulation.md, and its chart where all were run.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -27,8 +27,10 @@ for (const { scenario, summaries } of results) {
 }
 if (process.env.WRITE) {
 	const docs = join(import.meta.dirname, '../../docs');
-	writeFileSync(join(docs, 'autoscale-simulation.md'), pageOf(results, seeds.length));
-	writeFileSync(join(docs, 'autoscale-simulation.svg'), chartOf(results));
+	const page = join(docs, 'autoscale-simulation.md');
+	writeFileSync(page, pageOf(results, seeds.length, readFileSync(page, 'utf8')));
+	if (wanted.length === scenarios.length)
+		writeFileSync(join(docs, 'autoscale-simulation.svg'), chartOf(results));
 }
 
 async function runAll(some: readonly Scenario[]): Promise<{ scenario: Scenario; summaries: Summary[] }[]> {

@@ -12,6 +12,7 @@ export class Floor implements Scaler {
 
 	jobChanged(): void {
 		const world = this.#world;
+		for (const pod of world.pods) if (pod.sick && pod.state === 'idle') world.remove(pod);
 		const missing = world.waiting.size - world.supply;
 		for (let room = world.constants.max - world.living; room > 0 && world.supply < world.waiting.size; room--)
 			world.create();

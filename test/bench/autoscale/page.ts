@@ -2,35 +2,54 @@ import { newNodes, type StartUp, usualDay } from './constants.ts';
 import { goalsOf } from './goals.ts';
 import { markdownTable, tableRows } from './report.ts';
 import type { Summary } from './rows.ts';
-import { ourDefault, type Scenario } from './settings.ts';
+import { ourDefault, type Scenario, scenarios } from './settings.ts';
 
-/** docs/autoscale-simulation.md */
+/**
+ * docs/autoscale-simulation.md
+ *
+ * @param before what it was: the scenarios that were not run stay as they are there
+ */
 export function pageOf(
 	results: readonly { scenario: Scenario; summaries: Summary[] }[],
 	days: number,
+	before: string,
 ): string {
-	const parts = results.flatMap(({ scenario, summaries }) => [
-		`## ${capital(scenario.name)}`,
-		markdownTable(tableRows(summaries)),
-		goalsOf(summaries, ourDefault.name)
+	const sections = new Map(
+		before
+			.trimEnd()
+			.split(/\n\n(?=## )/)
+			.slice(1)
+			.map((section) => [section.split('\n', 1)[0] ?? '', section]),
+	);
+	for (const { scenario, summaries } of results) {
+		const heading = headingOf(scenario);
+		const goals = goalsOf(summaries, ourDefault.name)
 			.map(({ what, reached, passed }) => `- ${passed ? 'Reached' : '**Missed**'}: ${what}: ${reached}.`)
-			.join('\n'),
-	]);
-	return `${[introduction(days), ...parts].join('\n\n')}\n`;
+			.join('\n');
+		sections.set(
+			heading,
+			[heading, `${days} days.`, markdownTable(tableRows(summaries)), goals].join('\n\n'),
+		);
+	}
+	const parts = scenarios.flatMap((scenario) => sections.get(headingOf(scenario)) ?? []);
+	return `${[introduction(), ...parts].join('\n\n')}\n`;
 }
+
+const headingOf = ({ name }: Scenario) => `## ${capital(name)}`;
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 const start = ({ fixedMs, meanMs, slowPart, slowMs }: StartUp) =>
 	`${fixedMs / 1_000} s and exponentially distributed ${meanMs / 1_000} s more, with another ${slowMs / 1_000} s in ${slowPart * 100} %`;
 
-function introduction(days: number): string {
+function introduction(): string {
 	const { runs, dayToNight, fanOut, duration, cancelled, events, repositories } = usualDay;
 	const percent = (part: number) => `${Number((part * 100).toFixed(2))} %`;
 	return `# A simulated day of the autoscaler
 
 Written by \`WRITE=1 make bench BENCH=autoscale\`; not edited by hand. The rules are the server's own code, records of jobs, demand and
-plan, in simulated time. Each line is the mean of ${days} days and, in brackets, the least and the most of them.
+plan, in simulated time. Each line is the mean of the days that its section names (where it names none, 10 days with the rules of
+November 2026) and, in brackets, the least and the most of them.
 
 ![Wait against idle runners](autoscale-simulation.svg)
 
@@ -50,7 +69,9 @@ plan, in simulated time. Each line is the mean of ${days} days and, in brackets,
   tells the name of a job only). From an event to the accepted create it takes ${usualDay.reactMs / 1_000} s.
 - **Wait** counts jobs that got a runner. **Beyond start** is the part of it during which no runner was on its way for the job: as many
   older jobs waited as runners started or were idle. Jobs that the floor lets wait for its maximum are left out there.
-- **Needless** pods never had a job. **Calls** are those to GitHub that autoscaling adds and that count for its limit: failed
+- **Runners that hang**, where the heading says so: GitHub lists them as idle and gives them no job. The floor knows them once they have
+  registered. "no runner doubted" is ours with every idle runner counted, as before December 2026. Compare with the same maximum above.
+- **Needless** pods never had a job, and do not hang. **Calls** are those to GitHub that autoscaling adds and that count for its limit: failed
   deliveries once a minute and each lost one, jobs by their id, lists of runs that have changed. ARC makes none and never notices a loss.
 - What **beyond start** is made of: late and lost \`queued\` events. Where only \`in_progress\` and \`completed\` are lost and late, its p95 is
   what it is without any fault.

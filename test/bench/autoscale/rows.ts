@@ -30,9 +30,10 @@ export interface Row {
 /** One day with each setting of the scenario, on the same jobs, faults and start-up times. */
 export function rowsOf({ constants, settings }: Scenario, seed: number): Row[] {
 	const floor = simulate({ constants, policy: { kind: 'floor' }, seed });
-	return settings.map(({ name, policy }) =>
-		rowOf(name, seed, policy.kind === 'floor' ? floor : simulate({ constants, policy, seed }), floor),
-	);
+	return settings.map(({ name, policy, sick = constants.sick }) => {
+		const day = { constants: { ...constants, sick }, policy, seed };
+		return rowOf(name, seed, policy.kind === 'floor' ? floor : simulate(day), floor);
+	});
 }
 
 function rowOf(setting: string, seed: number, figures: Figures, floor: Figures): Row {

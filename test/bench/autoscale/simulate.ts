@@ -43,7 +43,7 @@ export interface Figures {
 	/** Jobs that nobody cancelled and that have not started at the end. */
 	neverServed: number;
 	pods: number;
-	/** Pods that never had a job. */
+	/** Pods that never had a job, without those that hang. */
 	needless: number;
 	idleHours: number;
 	busyHours: number;
@@ -86,7 +86,7 @@ export function simulate({ constants, policy, seed }: SimulateOptions): Figures 
 		...quantiles([...waitMs.values()]),
 		neverServed: world.waiting.size,
 		pods: world.all.length,
-		needless: world.all.filter(({ job }) => job === undefined).length,
+		needless: world.all.filter(({ job, sick }) => job === undefined && !sick).length,
 		idleHours: idleMs / hourMs,
 		busyHours: busyMs / hourMs,
 		mostPods: world.mostLiving,
