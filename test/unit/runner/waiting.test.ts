@@ -181,4 +181,31 @@ test('each reason of the kubelet is one of ours', () => {
 	for (const reason of vainReasons.values()) assert.ok(waitingReasons.includes(reason));
 });
 
+test('every reason by which a kubelet says that it has tried in vain, as Kubernetes spells it', () => {
+	const reasons = {
+		ImageNotPulled:
+			'ErrImagePull ImagePullBackOff InvalidImageName ErrImageNeverPull ImageInspectError RegistryUnavailable',
+		ContainerNotCreated: 'CreateContainerConfigError CreateContainerError RunContainerError',
+		ContainerCrashes: 'CrashLoopBackOff',
+	};
+	for (const [reason, names] of Object.entries(reasons))
+		for (const name of names.split(' ')) {
+			const status = { phase: 'Pending', containerStatuses: [{ name: 'runner', state: waits(name) }] };
+			assert.is(waitingOf(pod({ status }))?.reason, reason, name);
+		}
+});
+
+test('of several containers: none where the runner runs, its own where it has run, else the runner first; 50 are read', () => {
+	const vain = (name: string) => ({ name, state: waits('ErrImagePull') });
+	const starts = { name: 'runner', state: creating };
+	const runs = { name: 'runner', state: { running: {} } };
+	const of = (phase: string, ...containerStatuses: object[]) =>
+		waitingOf({ metadata: { name: 'r1' }, status: { phase, containerStatuses } } as Pod)?.message;
+	assert.is(of('Pending', vain('sidecar'), runs), undefined);
+	assert.is(of('Running', vain('sidecar'), starts), undefined);
+	assert.is(of('Pending', vain('sidecar'), vain('runner')), 'container runner: ErrImagePull');
+	const many = Array.from({ length: 50 }, (_, index) => ({ ...starts, name: `c${index}` }));
+	assert.is(of('Pending', ...many, vain('last')), undefined);
+});
+
 test.run();
