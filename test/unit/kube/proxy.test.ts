@@ -77,9 +77,12 @@ test('NO_PROXY exempts it: the proxy, which could reach it, is not asked', async
 
 test("the kubeconfig's proxy-url comes before the variables", async ({ client, proxy }) => {
 	const url = `http://me:secret@127.0.0.1:${proxy.port}`;
-	const through = client({ HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: '*' }, url);
+	const through = client({ HTTPS_PROXY: 'http://127.0.0.1:1' }, url);
 	assert.equal(await through.request('GET', '/api'), { path: '/api' });
 	assert.equal(proxy.requests, [asked]);
+	const exempt = client({ NO_PROXY: '*' }, url);
+	assert.equal(await exempt.request('GET', '/api'), { path: '/api' });
+	assert.equal(proxy.requests.length, 2);
 });
 
 test('a proxy that refuses or is silent is named, without its password, and the time limit holds', async ({
@@ -105,7 +108,17 @@ test("the service account's own cluster is never called through it", () => {
 		KUBERNETES_SERVICE_HOST: '10.96.0.1',
 		KUBERNETES_SERVICE_PORT: '443',
 	};
-	assert.is(loadKubeConfig(undefined, env).getCurrentCluster()?.proxyUrl, undefined);
+	// The client library reads these from the process.
+	const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
+	Object.assign(process.env, env);
+	try {
+		const { server, proxyUrl } = loadKubeConfig(undefined, env).getCurrentCluster() ?? {};
+		assert.equal([server, proxyUrl], ['https://10.96.0.1:443', undefined]);
+	} finally {
+		for (const name of Object.keys(env)) delete process.env[name];
+		if (host !== undefined) process.env.KUBERNETES_SERVICE_HOST = host;
+		if (port !== undefined) process.env.KUBERNETES_SERVICE_PORT = port;
+	}
 });
 
 test.run();
