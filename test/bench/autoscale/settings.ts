@@ -56,7 +56,7 @@ const few: Setting[] = [...bounds, usualArc, ourDefault];
 const withSick: Setting[] = [
 	...few,
 	ours(600, { doubts: false }),
-	{ ...ourDefault, name: `${ourDefault.name}, none hangs`, sick: 0 },
+	{ ...ourDefault, name: `if none hung: ${ourDefault.name}`, sick: 0 },
 ];
 
 export interface Scenario {
