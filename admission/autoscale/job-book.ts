@@ -4,7 +4,7 @@ import { pastMs } from '../api/written-time.ts';
 import { earlierName, type JobIdentity, recordName } from '../jobs/records/rules/name.ts';
 import { sameName } from '../runner/github-name.ts';
 import { Publisher } from './publisher.ts';
-import { past } from './rules/passers.ts';
+import { unlessFuture } from './rules/job-status.ts';
 import { type SetKey, setKey } from './rules/set-key.ts';
 import type { Demand, Desired, Job, Runner } from './rules/types.ts';
 import type { Why } from './rules/waits.ts';
@@ -161,7 +161,10 @@ export class JobBook {
 		const entry = this.#entries.get(job);
 		if (!entry) return;
 		const { endedMs, stateMs } = entry.job;
-		const isNews = checked === 'queued' && past(endedMs, nowMs) < askedMs && past(stateMs, nowMs) <= askedMs;
+		const isNews =
+			checked === 'queued' &&
+			unlessFuture(endedMs, nowMs) < askedMs &&
+			unlessFuture(stateMs, nowMs) <= askedMs;
 		const queued = isNews ? { confirmedMs: askedMs, boundTo: undefined, endedMs: undefined } : {};
 		this.learn(job, { checked, checkedMs: nowMs, ...queued });
 		this.#requeueAll(entry.set);

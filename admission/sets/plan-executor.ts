@@ -16,7 +16,7 @@ import type { OwnedRunner, Owners } from './owners.ts';
 import { inParallel } from './parallel.ts';
 import { type Plan, refusedForMs } from './rules/plan.ts';
 import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from './rules/policy.ts';
-import { quotaRefusal } from './rules/quota.ts';
+import { type QuotaRefusal, quotaRefusal } from './rules/quota.ts';
 
 export interface PlanExecutorDependencies {
 	client: KubeClient;
@@ -45,7 +45,7 @@ interface Created {
 	/** How many runners got a pod. */
 	count: number;
 	/** What a quota refused, see quotaRefusal; undefined: nothing. */
-	quota: string | undefined;
+	quota: QuotaRefusal | undefined;
 }
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */

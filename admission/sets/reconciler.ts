@@ -21,7 +21,7 @@ import { templateHash } from './pod/template.ts';
 import type { RegistrationTokens, ScopeAccess } from './registration-tokens.ts';
 import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs, quotaBackoff } from './rules/policy.ts';
-import { afterEnd, afterRefusal, isMoving, type QuotaWait } from './rules/quota.ts';
+import { afterEnd, afterRefusal, type QuotaWait } from './rules/quota.ts';
 import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
 import { setStatusWriter } from './status-writer.ts';
@@ -210,13 +210,16 @@ export class SetReconciler<S extends RunnersSet> {
 			selector: `${this.#kind.setLabel}=${set.metadata.name}`,
 			credentialsMissing: noCredentials,
 			specInvalid,
-			quotaExceeded: memory.quota?.message,
+			quotaExceeded: memory.quota?.refusal.message,
 			accounting: planned.accounting,
 		};
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
 		if (hasCompleted) await this.#writeStatus(set, found, { force: true });
 		await this.#execute(set, found, planned, create, memory);
-		const statusAgain = await this.#writeStatus(set, { ...found, quotaExceeded: memory.quota?.message });
+		const statusAgain = await this.#writeStatus(set, {
+			...found,
+			quotaExceeded: memory.quota?.refusal.message,
+		});
 		return soonest(
 			statusAgain?.afterMs,
 			demanded?.requeueAfterMs,
@@ -278,7 +281,7 @@ export class SetReconciler<S extends RunnersSet> {
 			);
 			if (quota !== undefined) {
 				memory.quota = afterRefusal(memory.quota, quota, clock.monotonic());
-				if (!isMoving(quota)) memory.fullUntilMs = clock.monotonic() + quotaBackoff.mostMs;
+				if (!quota.moving) memory.fullUntilMs = clock.monotonic() + quotaBackoff.mostMs;
 			} else if (count > 0 || (create + withoutPod.length === 0 && !paused)) memory.quota = undefined;
 			if (count > 0 && quota === undefined) memory.fullUntilMs = 0;
 			if (create > 0 && !isWaiting) memory.createsFail = false;

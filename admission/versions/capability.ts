@@ -45,6 +45,7 @@ export function versionsCapability({ controllers, logs, events, metrics, clock }
 /** `kubectl describe` shows only Events with the set's own UID. A set that pods name and that is not there gets none. */
 async function report(client: KubeClient, events: Events, said: SetVersion): Promise<void> {
 	const { namespace, name, version, image, reportedMs } = said;
+	// Without an answer the Event is sent all the same: `kubectl get events` shows it.
 	const set = await readSet(client, said).catch(() => namedSet(said));
 	if (!set) return;
 	const subject = { ...set, metadata: { name, namespace, uid: set.metadata.uid } };

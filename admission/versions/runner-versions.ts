@@ -174,7 +174,9 @@ export class RunnerVersions {
 			before?.version !== known.version ||
 			before?.image !== image ||
 			(before?.refusedSinceMs === undefined) !== (known.refusedSinceMs === undefined);
-		const isDue = isNews || (refused && nowMs - before.reportedMs >= reportAgainMs);
+		const agoMs = nowMs - (before?.reportedMs ?? nowMs);
+		// A report of the future: the clock was set back since.
+		const isDue = isNews || (refused && (agoMs < 0 || agoMs >= reportAgainMs));
 		const said: SetVersion = {
 			...set,
 			...known,

@@ -25,7 +25,7 @@ export interface PollTarget {
 export interface TargetSource {
 	/** Those of which GitHub has said that their runners may register for their scopes: a set may name any scope. */
 	list(): PollTarget[];
-	/** How many these are: quicker. */
+	/** How many these are, without what is read for each: asked every second. */
 	count(): number;
 	/** With which GitHub is asked about the jobs of a set. */
 	accountOf(set: SetKey): Promise<PollAccount | CredentialsMissing>;

@@ -255,7 +255,7 @@ export class QueryRunner {
 		askedMs: number,
 	): Promise<void> {
 		const { host, records, sets, clock } = this.#dependencies;
-		// GitHub's answer does not name the enterprise: any one's sets could have the job otherwise.
+		// GitHub's answer names no enterprise, and a job that names none may go to the sets of any enterprise.
 		const enterprise = record?.enterprise ?? this.#credentials.enterpriseSaid(repository.key);
 		const origin = { host, repository: repository.name, enterprise };
 		const facts = factsOfAnswer(body, origin, askedMs);

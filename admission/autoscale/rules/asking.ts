@@ -1,5 +1,5 @@
 import { fits, type Holders } from './holders.ts';
-import { past } from './passers.ts';
+import { confirmedMs as lastConfirmedMs, unlessFuture } from './job-status.ts';
 import {
 	askAgainMs,
 	askBeforeSuspectMs,
@@ -75,8 +75,8 @@ function doubtedMs(jobs: readonly Job[], { unknown, statuses }: AskFacts): Map<s
 
 function askAt(job: Job, facts: AskFacts, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
 	const { key, openedMs, stateMs } = job;
-	const confirmedMs = past(job.confirmedMs, nowMs);
-	const checkedMs = past(job.checkedMs, nowMs);
+	const confirmedMs = lastConfirmedMs(job, nowMs);
+	const checkedMs = unlessFuture(job.checkedMs, nowMs);
 	const openMs = Math.max(openedMs, stateMs);
 	switch (facts.statuses.get(key)) {
 		case 'unconfirmed': {

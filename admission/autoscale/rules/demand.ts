@@ -54,7 +54,7 @@ export function demand(
 
 	const waiting = counted.length;
 	const missing = desired.countsJobs ? waiting - takenByUnknown(known.unexplained, counted) : 0;
-	// Sick, doubted and late runners are not available for waiting jobs. Where none waits, they are removed as any surplus runner is.
+	// Sick, doubted and late runners do not count for waiting jobs. Where no job waits, they go as any surplus runner does.
 	const useless = [...supply.sick, ...supply.doubted, ...supply.late];
 	const usable =
 		missing + desired.spare > 0 || passing.extra ? supply.available : [...useless, ...supply.available];

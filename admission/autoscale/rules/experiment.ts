@@ -1,5 +1,6 @@
 import { classOf } from './job-class.ts';
-import { confirmedMs, idleMs, Passers, past } from './passers.ts';
+import { confirmedMs, unlessFuture } from './job-status.ts';
+import { idleMs, Passers } from './passers.ts';
 import {
 	againFirstMs,
 	againMostMs,
@@ -187,7 +188,7 @@ function questions(
 			found.passed.push({ repository: job.repository, sinceMs: rawMs - passedAfterMs });
 		for (const ms of new Set([rawMs, passers.dueMs(head, fromMs)])) {
 			found.dueMs.push(ms);
-			if (confirmedMs(job, nowMs) < ms && past(job.checkedMs, nowMs) < ms)
+			if (confirmedMs(job, nowMs) < ms && unlessFuture(job.checkedMs, nowMs) < ms)
 				found.ask.set(job.key, Math.min(ms, found.ask.get(job.key) ?? ms));
 		}
 	}

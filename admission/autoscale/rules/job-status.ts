@@ -25,6 +25,14 @@ export function jobStatus(job: Job, holder: Holder, nowMs: number): Exclude<JobS
 	return isOldNews(job) ? 'unconfirmed' : 'waiting';
 }
 
+/** The time, ms since the epoch; 0 where there is none, or where it is in the future: the clock was set back since. */
+export const unlessFuture = (ms: number | undefined, nowMs: number): number =>
+	ms === undefined || ms > nowMs ? 0 : ms;
+
+/** When GitHub last called the job queued, ms since the epoch; see unlessFuture. */
+export const confirmedMs = (job: Job | undefined, nowMs: number): number =>
+	unlessFuture(job?.confirmedMs, nowMs);
+
 /** Whether a job waits for a runner, as far as is known: whether that is still true is another question. */
 export const waitsForRunner = ({ state, boundTo, endedMs }: Job): boolean =>
 	state === 'queued' && boundTo === undefined && endedMs === undefined;

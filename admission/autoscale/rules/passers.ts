@@ -1,3 +1,4 @@
+import { confirmedMs } from './job-status.ts';
 import { passedAfterMs } from './policy.ts';
 import type { Given, GivingOut, Head, Job, JobClass, Runner, Supply, Withheld } from './types.ts';
 
@@ -104,10 +105,3 @@ export const idleMs = (
 	seen: ReadonlyMap<string, number>,
 	nowMs: number,
 ): number => Math.min(idleSinceMs ?? nowMs, seen.get(uid) ?? nowMs, nowMs);
-
-/** When GitHub last called it queued, ms since the epoch. An answer of the future is none: the clock was set back since. */
-export const confirmedMs = (job: Job | undefined, nowMs: number): number => past(job?.confirmedMs, nowMs);
-
-/** A time of the future is none: the clock was set back since. */
-export const past = (ms: number | undefined, nowMs: number): number =>
-	ms === undefined || ms > nowMs ? 0 : ms;

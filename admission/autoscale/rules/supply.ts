@@ -4,8 +4,9 @@ import type { Replacements, Runner, StartUps, Supply } from './types.ts';
 interface SupplyFacts {
 	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
 	taken: ReadonlySet<string>;
-	/** UIDs of the sick, and of the doubted. */
+	/** UIDs of those that are sick. */
 	sick: ReadonlySet<string>;
+	/** UIDs of those that are doubted. */
 	doubted: ReadonlySet<string>;
 	startUpsMs: StartUps;
 	/** When the newest runner that has started was created, ms since the epoch; 0: none is known to have started. */

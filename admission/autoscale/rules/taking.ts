@@ -1,6 +1,7 @@
 import type { Holders } from './holders.ts';
 import { classOf } from './job-class.ts';
-import { confirmedMs, idleMs } from './passers.ts';
+import { confirmedMs } from './job-status.ts';
+import { idleMs } from './passers.ts';
 import { doubtedAfterMs, givenKnownMs, mostGiven, passedAfterMs, takenAfterMs } from './policy.ts';
 import type {
 	Experiment,

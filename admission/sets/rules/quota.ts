@@ -1,10 +1,21 @@
 import { printable } from '../../api/printable.ts';
 import { quotaBackoff } from './policy.ts';
 
-/** What waits for a ResourceQuota of the namespace. */
-export interface QuotaWait {
+/** What a quota has refused. */
+export interface QuotaRefusal {
 	/** For the set's condition. */
 	message: string;
+	/**
+	 * Others changed the count of the quota at the same moment (see isQuotaConflict): that says nothing about how much room there
+	 * is.
+	 */
+	moving: boolean;
+}
+
+/** What waits for a ResourceQuota of the namespace. */
+export interface QuotaWait {
+	/** What was refused last. */
+	refusal: QuotaRefusal;
 	/** How often in a row a creation was refused. */
 	refusals: number;
 	/** Nothing is created before this, by the monotonic clock. */
@@ -14,24 +25,21 @@ export interface QuotaWait {
 /**
  * What a quota has refused, as the API server says it: which quota, what was asked for, what is used, and how much there is
  * (the admission plugin ResourceQuota of k8s.io/apiserver: `exceeded quota: NAME, requested: pods=1, used: pods=3, limited:
- * pods=3`), or that it could not be counted (see isMoving); undefined: it was refused for another reason. A webhook can say the
+ * pods=3`), or that it could not be counted; undefined: it was refused for another reason. A webhook can say the
  * same: it decides nothing but when to try again.
  */
-export function quotaRefusal({ code, message }: { code: number; message: string }): string | undefined {
+export function quotaRefusal({ code, message }: { code: number; message: string }): QuotaRefusal | undefined {
 	const text = message.slice(0, quotaBackoff.mostRead);
 	const counted = code === 409 && /^Operation cannot be fulfilled on resourcequotas "([^"]*)"/.exec(text);
-	if (counted) return bounded(`quota ${counted[1]} ${moving}`);
+	if (counted) return refused(`quota ${counted[1]} is changed by others at the same moment`, true);
 	if (code !== 403) return undefined;
 	const found = /exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$/s.exec(text);
 	const [, name = '', requested = '', used = '', limited = ''] = found ?? [];
-	if (!found) return /exceeded quota: /.test(text) ? bounded(text) : undefined;
-	return bounded(`quota ${name}: ${used} used of ${limited}, a runner needs ${requested}`);
+	if (!found) return /exceeded quota: /.test(text) ? refused(text) : undefined;
+	return refused(`quota ${name}: ${used} used of ${limited}, a runner needs ${requested}`);
 }
 
-const moving = 'is changed by others at the same moment';
-
-/** Others changed the count of the quota at the same moment (see isQuotaConflict): that says nothing about how much room there is. */
-export const isMoving = (message: string): boolean => message.endsWith(moving);
+const refused = (message: string, moving = false): QuotaRefusal => ({ message: bounded(message), moving });
 
 const bounded = (text: string): string => {
 	const safe = printable(text);
@@ -39,11 +47,11 @@ const bounded = (text: string): string => {
 };
 
 /** After a refusal: the next creation is tried after 250 ms, 500 ms ... 30 s. Where the count moves, that begins anew. */
-export function afterRefusal(before: QuotaWait | undefined, message: string, nowMs: number): QuotaWait {
+export function afterRefusal(before: QuotaWait | undefined, refusal: QuotaRefusal, nowMs: number): QuotaWait {
 	const { firstMs, mostMs } = quotaBackoff;
-	const anew = isMoving(message) && !(before && isMoving(before.message));
+	const anew = refusal.moving && !before?.refusal.moving;
 	const refusals = anew ? 1 : (before?.refusals ?? 0) + 1;
-	return { message, refusals, nextMs: nowMs + Math.min(mostMs, firstMs * 2 ** Math.min(20, refusals - 1)) };
+	return { refusal, refusals, nextMs: nowMs + Math.min(mostMs, firstMs * 2 ** Math.min(20, refusals - 1)) };
 }
 
 /** A runner of the set has ended, so there is room, or will be as soon as the quota is counted again: tried at once. */

@@ -31,6 +31,20 @@ for (const kind of kinds) {
 		await world.start();
 		return world;
 	};
+	/** `reported`: why the set can't start runners, as the reconciler reports it to the autoscaler. */
+	const reporting = () => {
+		const reported: (string | undefined)[] = [];
+		const source: DemandSource = {
+			synced: true,
+			demandOf: () => undefined,
+			blocked: (_set, why) => reported.push(why),
+			onChange: () => {},
+		};
+		const world = new SetsWorld(kind, undefined, () => source);
+		world.habits.endsAfterMs = 4_000;
+		world.habits.says = () => refused();
+		return { world, reported };
+	};
 	const message = (world: SetsWorld) =>
 		world.status.conditions?.find(({ type }) => type === 'RunnerOutdated')?.message ?? '';
 
@@ -104,16 +118,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 	test(`${kind}: the autoscaler gets to know why its jobs get no runner here`, async () => {
-		const reported: (string | undefined)[] = [];
-		const source: DemandSource = {
-			synced: true,
-			demandOf: () => undefined,
-			blocked: (_set, why) => reported.push(why),
-			onChange: () => {},
-		};
-		const world = new SetsWorld(kind, undefined, () => source);
-		world.habits.endsAfterMs = 4_000;
-		world.habits.says = () => refused();
+		const { world, reported } = reporting();
 		world.put(2);
 		await world.start();
 		await world.clock.pass(minute);
@@ -121,16 +126,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 	test(`${kind}: none of its runners is wanted for an hour: it is given jobs again, and one start shows that its image is a new one`, async () => {
-		const reported: (string | undefined)[] = [];
-		const source: DemandSource = {
-			synced: true,
-			demandOf: () => undefined,
-			blocked: (_set, why) => reported.push(why),
-			onChange: () => {},
-		};
-		const world = new SetsWorld(kind, undefined, () => source);
-		world.habits.endsAfterMs = 4_000;
-		world.habits.says = () => refused();
+		const { world, reported } = reporting();
 		world.put(1, { spec: { image: 'runner:latest' } });
 		await world.start();
 		await world.clock.until('it is refused', () => reported.at(-1) === 'RunnerOutdated', minute);

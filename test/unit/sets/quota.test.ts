@@ -19,39 +19,46 @@ const moved =
 
 test("the API server's message: which quota, how much is used, asked for and allowed", () => {
 	assert.is(
-		quotaRefusal({ code: 403, message: refusal('a-0', 3, 3) }),
+		quotaRefusal({ code: 403, message: refusal('a-0', 3, 3) })?.message,
 		'quota runners: pods=3 used of pods=3, a runner needs pods=1',
 	);
 	const several = 'exceeded quota: q, requested: cpu=1,pods=1, used: cpu=7500m,pods=3, limited: cpu=8,pods=3';
 	assert.is(
-		quotaRefusal({ code: 403, message: several }),
+		quotaRefusal({ code: 403, message: several })?.message,
 		'quota q: cpu=7500m,pods=3 used of cpu=8,pods=3, a runner needs cpu=1,pods=1',
 	);
-	assert.is(quotaRefusal({ code: 403, message: 'exceeded quota: runners' }), 'exceeded quota: runners');
+	assert.is(
+		quotaRefusal({ code: 403, message: 'exceeded quota: runners' })?.message,
+		'exceeded quota: runners',
+	);
 	for (const message of ['', 'not allowed', 'failed quota: q: must specify limits.cpu'])
 		assert.is(quotaRefusal({ code: 403, message }), undefined);
-	assert.is(
-		quotaRefusal({ code: 409, message: moved }),
-		'quota runners is changed by others at the same moment',
-	);
+	assert.equal(quotaRefusal({ code: 409, message: moved }), {
+		message: 'quota runners is changed by others at the same moment',
+		moving: true,
+	});
 	assert.is(quotaRefusal({ code: 409, message: 'pods "a-0" already exists' }), undefined);
 	assert.is(quotaRefusal({ code: 500, message: refusal('a-0', 3, 3) }), undefined);
-	const long = quotaRefusal({ code: 403, message: `exceeded quota: ${'x'.repeat(1_000_000)}\u001b[2J` });
+	const long = quotaRefusal({
+		code: 403,
+		message: `exceeded quota: ${'x'.repeat(1_000_000)}\u001b[2J`,
+	})?.message;
 	assert.ok((long?.length ?? 0) <= 310 && !long?.includes('\u001b'));
 	const odd = `exceeded quota: q, requested: ${', used: , limited: '.repeat(100_000)}`;
-	assert.ok((quotaRefusal({ code: 403, message: odd })?.length ?? 0) <= 310);
+	assert.ok((quotaRefusal({ code: 403, message: odd })?.message.length ?? 0) <= 310);
 });
 
 test('tried again after 250 ms, 500 ms ... 30 s, and at once when a runner has ended', () => {
-	let wait = afterRefusal(undefined, 'full', 1_000);
+	const full = { message: 'full', moving: false };
+	let wait = afterRefusal(undefined, full, 1_000);
 	const waits: number[] = [];
 	for (let nth = 0; nth < 9; nth++) {
 		waits.push(wait.nextMs - 1_000);
-		wait = afterRefusal(wait, 'full', 1_000);
+		wait = afterRefusal(wait, full, 1_000);
 	}
 	assert.equal(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 	assert.is(afterEnd(wait).nextMs, 0);
-	assert.is(afterRefusal(afterEnd(wait), 'full', 1_000).nextMs, 1_250);
+	assert.is(afterRefusal(afterEnd(wait), full, 1_000).nextMs, 1_250);
 });
 
 for (const kind of kinds) {

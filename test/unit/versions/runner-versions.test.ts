@@ -88,6 +88,21 @@ test('the Event comes again each hour while GitHub refuses the runners, and no m
 	await end();
 });
 
+test('the clock is set back by a day: the Event comes again all the same', async () => {
+	const { world, end, outdated } = await started();
+	world.api.put(scaleSets, arc);
+	for (const name of ['r1', 'r2']) {
+		world.api.logs.set(`ci/${name}`, refused);
+		world.runner(name, { metadata: { labels: scaleSet } });
+		await world.clock.pass(1_000);
+		world.exit(name);
+		await world.clock.pass(2 * minute);
+		if (name === 'r1') world.clock.set(-24 * 60 * minute);
+	}
+	assert.is(outdated().length, 2);
+	await end();
+});
+
 test('a set that pods name and that is not there gets no Event; one that cannot be read now gets one without its UID', async () => {
 	for (const [fails, expected] of [
 		[false, []],
