@@ -23,7 +23,7 @@ const stageLines: Record<string, number>[] = [{ guard: 2, sets: 2, bare: 1 }, { 
  * Files that keep two cores busy by themselves, first and one after the other: beside others their API server is too slow to
  * judge what they show.
  */
-const first = ['e2e/guard/creation-race.test.ts'];
+const first = ['e2e/guard/creation-race.test.ts', 'e2e/hostile/large-objects.test.ts'];
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
 /** This number of the slowest files is listed at the end. */

@@ -148,11 +148,16 @@ export class PlanExecutor<S extends RunnersSet> {
 		// A runner that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
 		// A runner that GitHub has unregistered still runs: its job signals are read once more before its owner is deleted.
-		await each(remove as OwnedRunner[], (owner) =>
-			owner.runner && isUnregistered(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
-		);
+		// One that may not be removed yet still runs, so none is created in its place (invariant 7).
+		let kept = 0;
+		await each(remove as OwnedRunner[], async (owner) => {
+			if (!owner.runner || !isUnregistered(owner.runner)) return this.#remove(set, owner);
+			kept += 1;
+			if (await this.#release(set, owner)) kept -= 1;
+		});
+		left = Math.max(0, left - kept);
 		await Promise.all([
-			each(releasable.slice(0, mostReleases), (owner) => this.#release(set, owner)),
+			each(releasable.slice(0, mostReleases), async (owner) => void (await this.#release(set, owner))),
 			createAll(),
 		]);
 		if (failures.length > 0) throw failures[0];
@@ -234,8 +239,12 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (failure && !isConflict(failure)) this.#reportRefused(set, failure);
 	}
 
-	/** Unregisters the runner, then deletes it. If it can't be removed now, nothing is recorded: the next plan may choose another one. */
-	async #release(set: S, planned: OwnedRunner): Promise<void> {
+	/**
+	 * Unregisters the runner, then deletes it. If it can't be removed now, nothing is recorded: the next plan may choose another one.
+	 *
+	 * @returns whether it is removed
+	 */
+	async #release(set: S, planned: OwnedRunner): Promise<boolean> {
 		const { ports, accounts, clock } = this.#dependencies;
 		const owner = await this.#current(set, planned);
 		const { runner } = owner;
@@ -247,7 +256,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			if (spentUntilMs !== undefined) {
 				this.#owners.refused(owner, spentUntilMs);
 				this.#requeue(set, Math.max(100, spentUntilMs - clock.now()));
-				return;
+				return false;
 			}
 		}
 		if (runner) {
@@ -265,17 +274,19 @@ export class PlanExecutor<S extends RunnersSet> {
 			if (leftMs !== undefined && leftMs > 0) {
 				this.#owners.refused(owner, clock.now() + leftMs);
 				this.#requeue(set, leftMs);
-				return;
+				return false;
 			}
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
 				this.#owners.refused(owner, clock.now() + waitMs);
 				this.#requeue(set, 500);
-				return;
+				return false;
 			}
-			return this.#remove(set, owner, graceOf(verdict, pod));
+			await this.#remove(set, owner, graceOf(verdict, pod));
+			return true;
 		}
 		await this.#remove(set, owner);
+		return true;
 	}
 
 	/**

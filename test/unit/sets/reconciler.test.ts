@@ -430,6 +430,24 @@ for (const kind of kinds) {
 		assert.is(world.eventsOn('example').filter((one) => one === 'Warning StartsFailing').length, 0);
 		await world.end();
 	});
+	test(`${kind}: the wall clock runs ahead while idle runners are replaced: one that may not go yet still counts (invariant 7)`, async () => {
+		const world = await running(4);
+		world.mostPods = 0;
+		world.change(({ spec }) => {
+			const runner = kind === 'RunnerSet' ? spec : spec.template.spec;
+			runner.labels = ['new'];
+		});
+		for (let step = 0; step < 100; step++) {
+			await world.clock.pass(500);
+			world.clock.set(500);
+			world.change(({ metadata }) => {
+				metadata.annotations = { ...metadata.annotations, look: String(step) };
+			});
+		}
+		await world.settled(4, 5 * minute);
+		assert.is(world.mostPods, 5, 'a surge of 1');
+		await world.end();
+	});
 	test(`${kind}: another template: idle ones are replaced within the surge, a busy one finishes (G4)`, async () => {
 		const world = await running(4);
 		const old = world.live();
